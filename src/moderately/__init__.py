@@ -1,0 +1,99 @@
+"""Moderately: run AI agents as durable jobs.
+
+The client is imported from here (`ModeratelyAI`, `AsyncModeratelyAI`), and so is what agents are
+written with (`agent`, `Context`, `SyncContext`; needs `pip install "moderately[server]"`). Each
+name is loaded on first use, so that `import moderately` costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from moderately.client import (
+        Agent,
+        AgentExecution,
+        APIConnectionError,
+        APIError,
+        APIStatusError,
+        AsyncModeratelyAI,
+        AuthenticationError,
+        ConflictError,
+        ConnectionTimeoutError,
+        ModeratelyAI,
+        ModeratelyError,
+        NotFoundError,
+        PaginatedResponse,
+        PermissionDeniedError,
+        RateLimitError,
+        ServerError,
+        TimeoutError,  # noqa: A004
+        UnprocessableEntityError,
+        ValidationError,
+    )
+    from moderately.runtime import Context, SyncContext, agent
+
+__version__ = "0.1.0"
+
+_CLIENT = (
+    "APIConnectionError",
+    "APIError",
+    "APIStatusError",
+    "Agent",
+    "AgentExecution",
+    "AsyncModeratelyAI",
+    "AuthenticationError",
+    "ConflictError",
+    "ConnectionTimeoutError",
+    "ModeratelyAI",
+    "ModeratelyError",
+    "NotFoundError",
+    "PaginatedResponse",
+    "PermissionDeniedError",
+    "RateLimitError",
+    "ServerError",
+    "TimeoutError",
+    "UnprocessableEntityError",
+    "ValidationError",
+)
+_RUNTIME = ("Context", "SyncContext", "agent")
+_HOME = dict.fromkeys(_CLIENT, "moderately.client") | dict.fromkeys(_RUNTIME, "moderately.runtime")
+
+__all__ = [
+    "APIConnectionError",
+    "APIError",
+    "APIStatusError",
+    "Agent",
+    "AgentExecution",
+    "AsyncModeratelyAI",
+    "AuthenticationError",
+    "ConflictError",
+    "ConnectionTimeoutError",
+    "Context",
+    "ModeratelyAI",
+    "ModeratelyError",
+    "NotFoundError",
+    "PaginatedResponse",
+    "PermissionDeniedError",
+    "RateLimitError",
+    "ServerError",
+    "SyncContext",
+    "TimeoutError",
+    "UnprocessableEntityError",
+    "ValidationError",
+    "__version__",
+    "agent",
+]
+
+
+def __getattr__(name: str) -> Any:
+    try:
+        home = _HOME[name]
+    except KeyError:
+        raise AttributeError(f"module 'moderately' has no attribute {name!r}") from None
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

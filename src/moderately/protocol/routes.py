@@ -1,0 +1,66 @@
+"""Paths and headers of the wire, each written once."""
+
+from typing import Final
+from urllib.parse import quote
+
+__all__ = [
+    "AGENTS",
+    "EXECUTIONS",
+    "IDEMPOTENCY_KEY",
+    "IDEMPOTENT_REPLAYED",
+    "PREFER",
+    "PREFERENCE_APPLIED",
+    "REQUEST_ID",
+    "RETRY_AFTER",
+    "agent",
+    "agent_versions",
+    "execution",
+    "execution_cancel",
+    "execution_events",
+    "execution_steps",
+]
+
+AGENTS: Final = "/agents"
+EXECUTIONS: Final = "/agent-executions"
+
+IDEMPOTENCY_KEY: Final = "Idempotency-Key"
+IDEMPOTENT_REPLAYED: Final = "Idempotent-Replayed"
+PREFER: Final = "Prefer"
+PREFERENCE_APPLIED: Final = "Preference-Applied"
+REQUEST_ID: Final = "X-Request-Id"
+RETRY_AFTER: Final = "Retry-After"
+
+
+def _segment(identifier: str) -> str:
+    # `quote` leaves dots alone, and a URL library resolves `.` and `..` as path steps.
+    return "%2E" * len(identifier) if identifier in {".", ".."} else quote(identifier, safe="")
+
+
+def agent(agent_id: str) -> str:
+    """The path of one agent, its id percent-quoted."""
+    return f"{AGENTS}/{_segment(agent_id)}"
+
+
+def agent_versions(agent_id: str) -> str:
+    """The path of an agent's versions."""
+    return f"{agent(agent_id)}/versions"
+
+
+def execution(execution_id: str) -> str:
+    """The path of one execution, its id percent-quoted."""
+    return f"{EXECUTIONS}/{_segment(execution_id)}"
+
+
+def execution_cancel(execution_id: str) -> str:
+    """The path that cancels an execution."""
+    return f"{execution(execution_id)}/cancel"
+
+
+def execution_steps(execution_id: str) -> str:
+    """The path of an execution's recorded steps."""
+    return f"{execution(execution_id)}/steps"
+
+
+def execution_events(execution_id: str) -> str:
+    """The path of an execution's events."""
+    return f"{execution(execution_id)}/events"

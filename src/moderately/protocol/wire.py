@@ -1,0 +1,155 @@
+"""The objects of the wire, as the service sends them.
+
+`TypedDict`s, because a reply is JSON: the service builds them, the client reads them, and neither
+pays for a copy. Timestamps are UTC, ISO 8601 with `Z` and microseconds.
+"""
+
+from typing import Any, NotRequired, TypedDict
+
+__all__ = [
+    "AgentObject",
+    "AgentVersionObject",
+    "CurrentStep",
+    "ErrorObject",
+    "EventObject",
+    "EventPage",
+    "ExecutionObject",
+    "ExecutionPage",
+    "PageInfo",
+    "StepObject",
+    "Usage",
+]
+
+
+class ErrorObject(TypedDict):
+    """Why an execution or a step failed."""
+
+    code: str
+    message: str
+    type: NotRequired[str]
+    details: NotRequired[list[dict[str, Any]]]
+
+
+class CurrentStep(TypedDict):
+    """The step that an execution entered last."""
+
+    id: str
+    name: str
+
+
+class Usage(TypedDict):
+    """What an execution has used so far."""
+
+    steps: int
+
+
+class ExecutionObject(TypedDict):
+    """One run of an agent on one input."""
+
+    id: str
+    agent_id: str
+    agent_version: str
+    status: str
+    is_terminal: bool
+    status_reason: str | None
+    blocked_on: dict[str, Any] | None
+    input_data: dict[str, Any] | None
+    output_data: Any
+    error: ErrorObject | None
+    metadata: dict[str, Any]
+    usage: Usage
+    current_step: CurrentStep | None
+    attempt: int
+    priority: int
+    timeout_seconds: float | None
+    max_steps: int | None
+    parent_id: str | None
+    created_at: str
+    updated_at: str
+    started_at: str | None
+    paused_at: str | None
+    completed_at: str | None
+    failed_at: str | None
+    cancelled_at: str | None
+
+
+class PageInfo(TypedDict):
+    """Where a page stands among all of them."""
+
+    page: int
+    page_size: int
+    total_items: int
+    total_pages: int
+    has_next_page: bool
+    has_previous_page: bool
+
+
+class ExecutionPage(TypedDict):
+    """One page of executions. `next_cursor` goes on from here, whatever is inserted meanwhile."""
+
+    items: list[ExecutionObject]
+    pagination: PageInfo
+    next_cursor: str | None
+
+
+class StepObject(TypedDict):
+    """A recorded step of an execution."""
+
+    id: str
+    name: str
+    status: str
+    result: Any
+    error: dict[str, Any] | None
+    attempt: int
+    started_at: str
+    ended_at: str
+    duration_ms: float
+
+
+class EventObject(TypedDict):
+    """Something that happened to an execution; `seq` counts from 1 without a gap."""
+
+    execution_id: str
+    seq: int
+    type: str
+    data: dict[str, Any]
+    created_at: str
+
+
+class EventPage(TypedDict):
+    """Events in order. `next_after` is what to send as `after` for the ones that follow."""
+
+    items: list[EventObject]
+    next_after: int
+    is_terminal: bool
+
+
+class AgentVersionObject(TypedDict):
+    """An immutable version of an agent."""
+
+    agent_id: str
+    version: str
+    description: str
+    input_schema: dict[str, Any]
+    output_schema: dict[str, Any]
+    timeout_seconds: float | None
+    max_concurrency: int | None
+    fingerprint: str
+    created_at: str
+
+
+class AgentObject(TypedDict):
+    """An agent, with its newest version's properties."""
+
+    id: str
+    name: str
+    source: str
+    version: str
+    description: str
+    input_schema: dict[str, Any]
+    output_schema: dict[str, Any]
+    timeout_seconds: float | None
+    max_concurrency: int | None
+    is_available: bool
+    created_at: str
+    updated_at: str
