@@ -1,1 +1,1 @@
-"""The rules, pure: no clock, no randomness, no input or output. Time and ids come in as arguments."""
+"""The rules, pure: no clock, randomness, input or output. Time and ids come in as arguments."""

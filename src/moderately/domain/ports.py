@@ -1,0 +1,281 @@
+"""The ports: what the use cases need of a store, an engine, a runner and a clock.
+
+A store lives on one event loop (the one that opened it): call it from there only. Each of its
+writes is one transaction, all or nothing, and is on disk when the call returns.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from moderately.domain.agents import Agent, AgentVersion
+from moderately.domain.execution import Claim, Event, Execution, NewEvent, Step
+from moderately.domain.keys import Key
+from moderately.domain.lifecycle import Command, Complete, Fail
+from moderately.domain.listing import ExecutionList, ListQuery
+from moderately.protocol.vocabulary import Status
+
+__all__ = [
+    "Change",
+    "Clock",
+    "Created",
+    "Engine",
+    "Idempotency",
+    "KeyStore",
+    "Listener",
+    "Outcome",
+    "Runner",
+    "Store",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """What makes a repeated create the same one.
+
+    Attributes:
+        key: The caller's key.
+        fingerprint: A digest of the body.
+    """
+
+    key: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A create's answer; `replayed` when the execution was there already."""
+
+    execution: Execution
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a commit did to one execution.
+
+    Attributes:
+        execution_id: Which one.
+        agent_id: Its agent.
+        status: Its status now.
+        event_seq: The number of its newest event now.
+        execution: The whole of it, where its status changed.
+    """
+
+    execution_id: str
+    agent_id: str
+    status: Status
+    event_seq: int
+    execution: Execution | None = None
+
+
+Listener = Callable[[Sequence[Change]], None]
+"""Called on the store's event loop after each commit, with what it changed."""
+
+Outcome = Complete | Fail
+"""How a run ended."""
+
+
+class Clock(Protocol):
+    """Tells the time."""
+
+    def now(self) -> int:
+        """The time in microseconds since the epoch, UTC; later at each call, come what may."""
+        ...
+
+
+class Store(Protocol):
+    """Holds the facts."""
+
+    def subscribe(self, listener: Listener) -> None:
+        """Call this after each commit."""
+        ...
+
+    async def create(self, execution: Execution, idempotency: Idempotency | None = None) -> Created:
+        """Record a new execution, its first event and its idempotency key, in one transaction.
+
+        Raises:
+            IdempotencyKeyReused: If the key is taken by another body.
+        """
+        ...
+
+    async def get(self, team_id: str, execution_id: str) -> Execution | None:
+        """One execution of a team."""
+        ...
+
+    async def list(self, team_id: str, query: ListQuery) -> ExecutionList:
+        """A page of a team's executions."""
+        ...
+
+    async def apply(
+        self, execution_id: str, command: Command, *, team_id: str | None = None
+    ) -> Execution:
+        """Read an execution, let the lifecycle decide, and write what it says, at once.
+
+        Raises:
+            ExecutionNotFound: If there is none, or not in that team.
+            ExecutionTerminal: If it has ended.
+            FencedOut: If the command's fence is not the execution's.
+            IllegalTransition: If the lifecycle has no such transition.
+        """
+        ...
+
+    async def claim(self, agents: Mapping[str, int], limit: int) -> Sequence[Claim]:
+        """Take pending executions to run them: higher priority first, then the older.
+
+        Args:
+            agents: The agents that can run here, and how many more of each.
+            limit: How many at most.
+        """
+        ...
+
+    async def release_all(self, reason: str) -> int:
+        """Give every running execution back as pending: no run of an earlier owner lives.
+
+        Returns:
+            How many there were.
+        """
+        ...
+
+    async def record_step(self, execution_id: str, fence: int, step: Step) -> None:
+        """Record a finished step and its event.
+
+        Raises:
+            FencedOut: If the run is no longer the execution's.
+        """
+        ...
+
+    async def enter_step(self, execution_id: str, fence: int, step_id: str, name: str) -> None:
+        """Say which step has begun. May reach the disk with a later write."""
+        ...
+
+    async def append(self, execution_id: str, fence: int, events: Sequence[NewEvent]) -> None:
+        """Record events of a run. May reach the disk with a later write, but in order.
+
+        Raises:
+            FencedOut: If the run is no longer the execution's.
+        """
+        ...
+
+    async def steps(self, execution_id: str) -> Sequence[Step]:
+        """The recorded steps, in the order in which they were recorded."""
+        ...
+
+    async def events(self, execution_id: str, *, after: int, limit: int) -> Sequence[Event]:
+        """The events behind a number, in order."""
+        ...
+
+    async def delete(self, team_id: str, execution_id: str) -> None:
+        """Remove an execution that has ended, with all that belongs to it.
+
+        Raises:
+            ExecutionNotFound: If there is none in that team.
+            ExecutionNotTerminal: If it has not ended.
+        """
+        ...
+
+    async def register(self, versions: Sequence[AgentVersion]) -> None:
+        """Record the versions of agents in code, each as its agent's newest.
+
+        Raises:
+            Conflict: If a version is on record with other schemas.
+        """
+        ...
+
+    async def agents(self, *, offset: int, limit: int) -> tuple[Sequence[Agent], int]:
+        """A page of agents by name, and how many there are in all."""
+        ...
+
+    async def agent(self, agent_id: str) -> Agent | None:
+        """One agent."""
+        ...
+
+    async def agent_versions(self, agent_id: str) -> Sequence[AgentVersion]:
+        """An agent's versions, newest first."""
+        ...
+
+    async def counts(self) -> Mapping[Status, int]:
+        """How many executions there are, by status."""
+        ...
+
+    async def probe(self) -> None:
+        """Write nothing, durably: find out whether a write would succeed.
+
+        Raises:
+            Unavailable: If it would not.
+        """
+        ...
+
+
+class KeyStore(Protocol):
+    """Holds the keys. Apart from `Store`, since the operator reaches it while a service runs."""
+
+    async def add_key(self, key: Key, digest: str) -> None:
+        """Record a key under the digest of its secret."""
+        ...
+
+    async def find_key(self, digest: str) -> Key | None:
+        """The key with this digest, revoked or not."""
+        ...
+
+    async def keys(self) -> Sequence[Key]:
+        """All keys, oldest first."""
+        ...
+
+    async def revoke_key(self, key_id: str) -> Key | None:
+        """Revoke a key now, if it is not yet; None if there is no such key."""
+        ...
+
+    async def touch_key(self, key_id: str) -> None:
+        """Note that a key was used just now."""
+        ...
+
+
+class Runner(Protocol):
+    """Runs agents' code, away from the service's event loop."""
+
+    def agents(self) -> Mapping[str, AgentVersion]:
+        """The agents that can run here."""
+        ...
+
+    def is_blocking(self, agent_id: str) -> bool:
+        """Whether the agent's function is a plain one, which holds a thread while it runs."""
+        ...
+
+    def start(self, claims: Sequence[Claim], done: Callable[[Claim, Outcome | None], None]) -> None:
+        """Run these. Returns at once.
+
+        Args:
+            claims: What to run.
+            done: Called from any thread when a run's code has ended: with its outcome, or None
+                where it was interrupted.
+        """
+        ...
+
+    def interrupt(self, execution_id: str, fence: int) -> None:
+        """Stop a run as soon as its code allows."""
+        ...
+
+
+class Engine(Protocol):
+    """Decides which worker runs what, and when."""
+
+    async def start(self) -> None:
+        """Begin to take work."""
+        ...
+
+    async def stop(self, grace: float) -> None:
+        """Take no more work, give what runs `grace` seconds to end, and hand the rest back."""
+        ...
+
+    def serves(self, agent_id: str) -> bool:
+        """Whether a worker that is up can run this agent."""
+        ...
+
+    def blocked_on(self, execution: Execution) -> dict[str, Any] | None:
+        """Why a pending execution does not run: `{"kind", "message"}`, or None if it is next."""
+        ...
+
+    def snapshot(self) -> Mapping[str, int]:
+        """Gauges by name."""
+        ...
