@@ -1,0 +1,1 @@
+"""Stores: where the facts are. Each passes the same contract suite (`tests/contract`)."""
