@@ -206,5 +206,6 @@ RETURNING id, name, team_id, prefix, created_at, revoked_at, last_used_at;
 UPDATE api_keys SET last_used_at = ? WHERE id = ?;
 
 -- name: probe
--- A write that changes nothing, to find out whether writes succeed.
-UPDATE agents SET updated_at = updated_at WHERE id = '';
+-- A real write of no consequence, to find out whether writes succeed.
+INSERT INTO probes (id, probed_at) VALUES (1, ?)
+ON CONFLICT (id) DO UPDATE SET probed_at = excluded.probed_at;

@@ -142,3 +142,9 @@ CREATE TABLE api_keys (
     last_used_at INTEGER,
     digest       TEXT NOT NULL UNIQUE
 ) STRICT, WITHOUT ROWID;
+
+-- One row, written to find out whether writes succeed.
+CREATE TABLE probes (
+    id        INTEGER PRIMARY KEY CHECK (id = 1),
+    probed_at INTEGER NOT NULL
+) STRICT;

@@ -1,0 +1,66 @@
+"""The SQLite store: a file, a process that owns it, and nothing to set up."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from moderately.domain.ports import Change, Clock, Listener
+from moderately.store.queries import load_queries
+from moderately.store.sqlite.database import connect, migrate
+from moderately.store.sqlite.keys import SQLiteKeyStore
+from moderately.store.sqlite.lock import FolderLock, FolderLocked
+from moderately.store.sqlite.readers import Readers
+from moderately.store.sqlite.store import SQLiteStore
+from moderately.store.sqlite.writer import Writer
+
+__all__ = ["FolderLock", "FolderLocked", "SQLiteKeyStore", "SQLiteStore", "Stores", "open_stores"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What lies in one database."""
+
+    executions: SQLiteStore
+    keys: SQLiteKeyStore
+
+
+@asynccontextmanager
+async def open_stores(path: Path, clock: Clock) -> AsyncIterator[Stores]:
+    """Open a database, made and brought to the newest schema as needed.
+
+    Only the process that holds the `FolderLock` may use `Stores.executions`; the keys are open to
+    any.
+
+    Args:
+        path: The file.
+        clock: Tells the time.
+
+    Raises:
+        sqlite3.Error: If it is no database, or cannot be opened.
+        ValueError: If it was made by a newer release.
+    """
+    listeners: list[Listener] = []
+
+    def notify(changes: Sequence[Change]) -> None:
+        for listener in listeners:
+            listener(changes)
+
+    connection = connect(path)
+    try:
+        migrate(connection)
+        # From here on it never waits for another process's lock: the writer tries again instead.
+        connection.execute("PRAGMA busy_timeout = 0")
+        readers = Readers(path)
+        writer = Writer(connection, notify)
+        queries = load_queries(__name__)
+        try:
+            yield Stores(
+                SQLiteStore(writer, readers, queries, clock, listeners),
+                SQLiteKeyStore(writer, readers, queries, clock),
+            )
+        finally:
+            await writer.close()
+            readers.close()
+    finally:
+        connection.close()
