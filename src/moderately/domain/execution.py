@@ -101,10 +101,12 @@ class Claim:
     Attributes:
         execution: The execution as it was claimed.
         fence: The token that every write of this run carries.
+        timeout: How long the run may take, in seconds; None for ever.
     """
 
     execution: Execution
     fence: int
+    timeout: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

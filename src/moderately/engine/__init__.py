@@ -1,0 +1,1 @@
+"""Engines: which worker runs what, and when."""

@@ -1,0 +1,125 @@
+"""Keys: random, shown once, stored as a digest, each for one team."""
+
+import hashlib
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from moderately.domain.errors import InvalidRequest, Unauthenticated
+from moderately.domain.ids import ENTROPY_BYTES, new_id
+from moderately.domain.keys import Key
+from moderately.domain.ports import Clock, KeyStore
+from moderately.protocol.vocabulary import IDENTIFIER_LIMIT
+
+__all__ = ["KeyRing", "NewKey"]
+
+_PREFIX: Final = "mk_"
+_SHOWN: Final = 8
+_SHORTEST: Final = 16
+_FRESH_SECONDS: Final = 1.0
+_TOUCH_MICROSECONDS: Final = 60_000_000
+_CACHE_LIMIT: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key that was just made, with its secret, which is never seen again."""
+
+    key: Key
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"NewKey(key={self.key!r})"
+
+
+class KeyRing:
+    """Makes keys and knows them again.
+
+    Args:
+        store: Holds them.
+        clock: Tells the time.
+        monotonic: Tells the time in seconds, for the cache.
+    """
+
+    def __init__(self, store: KeyStore, clock: Clock, monotonic: Callable[[], float]) -> None:
+        self._store = store
+        self._clock = clock
+        self._monotonic = monotonic
+        self._cache: OrderedDict[str, tuple[float, Key]] = OrderedDict()
+
+    async def create(self, *, team_id: str, name: str, secret: str | None = None) -> NewKey:
+        """Make a key.
+
+        Args:
+            team_id: The team that it speaks for.
+            name: What it is for.
+            secret: Its secret; a random one by default.
+
+        Raises:
+            InvalidRequest: If the team, the name or the secret will not do.
+        """
+        for field, value in (("team", team_id), ("name", name)):
+            if not 0 < len(value) <= IDENTIFIER_LIMIT or not value.isprintable():
+                raise InvalidRequest.field(
+                    field, f"has 1 to {IDENTIFIER_LIMIT} printable characters"
+                )
+        if secret is None:
+            secret = _PREFIX + secrets.token_urlsafe(32)
+        if len(secret) < _SHORTEST or not secret.isascii() or not secret.isprintable():
+            raise InvalidRequest.field("key", f"has {_SHORTEST} or more ASCII characters")
+        now = self._clock.now()
+        key = Key(
+            id=new_id("key", now, secrets.token_bytes(ENTROPY_BYTES)),
+            name=name,
+            team_id=team_id,
+            prefix=secret[:_SHOWN],
+            created_at=now,
+        )
+        await self._store.add_key(key, _digest(secret))
+        return NewKey(key, secret)
+
+    async def list(self) -> Sequence[Key]:
+        """All keys, oldest first."""
+        return await self._store.keys()
+
+    async def revoke(self, key_id: str) -> Key | None:
+        """Revoke a key. A service that runs refuses it within a second.
+
+        Returns:
+            The key; None if there is no such one.
+        """
+        return await self._store.revoke_key(key_id)
+
+    async def find(self, secret: str) -> Key | None:
+        """The key with this secret, revoked or not."""
+        return await self._store.find_key(_digest(secret))
+
+    async def authenticate(self, secret: str) -> Key:
+        """Know a key again; what was looked up less than a second ago is not looked up again.
+
+        Raises:
+            Unauthenticated: If it is unknown or revoked.
+        """
+        digest = _digest(secret)
+        now = self._monotonic()
+        cached = self._cache.get(digest)
+        if cached is not None and now - cached[0] < _FRESH_SECONDS:
+            return cached[1]
+        key = await self._store.find_key(digest)
+        if key is None or key.revoked_at is not None:
+            self._cache.pop(digest, None)
+            reason = "revoked" if key is not None else "unknown"
+            raise Unauthenticated(f"The API key is {reason}. Send a valid one as a Bearer token.")
+        self._cache[digest] = (now, key)
+        if len(self._cache) > _CACHE_LIMIT:
+            self._cache.popitem(last=False)
+        if self._clock.now() - (key.last_used_at or 0) > _TOUCH_MICROSECONDS:
+            await self._store.touch_key(key.id)
+        return key
+
+
+def _digest(secret: str) -> str:
+    # The secrets are long and random: a plain digest is as good as a slow one, and fast.
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,281 @@
+"""The use cases of the API. Everything is scoped to the caller's team."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from moderately.domain.agents import Agent, AgentVersion
+from moderately.domain.errors import (
+    AgentNotFound,
+    DomainError,
+    ExecutionNotFound,
+)
+from moderately.domain.execution import Event, Execution, NewExecution, Step
+from moderately.domain.ids import ENTROPY_BYTES, new_id
+from moderately.domain.lifecycle import Cancel
+from moderately.domain.listing import ExecutionList, ListQuery
+from moderately.domain.ports import Clock, Created, Engine, Idempotency, Store
+from moderately.protocol.vocabulary import Status
+from moderately.service.hub import Hub
+from moderately.service.inputs import InputChecks
+from moderately.service.keys import KeyRing
+
+__all__ = ["Created", "EventList", "Principal", "Service"]
+
+_SHOWN_ID: Final = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is calling.
+
+    Attributes:
+        team_id: Whose executions it sees.
+        key_id: The key that it showed; empty where none is asked for.
+    """
+
+    team_id: str
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventList:
+    """Events in order, and whether the execution has ended, so that no more can follow them."""
+
+    items: list[Event]
+    is_terminal: bool
+
+
+class Service:
+    """The use cases.
+
+    Args:
+        store: Holds the facts.
+        engine: Runs the executions.
+        keys: Knows the keys.
+        clock: Tells the time.
+    """
+
+    def __init__(self, store: Store, engine: Engine, keys: KeyRing, clock: Clock) -> None:
+        self._store = store
+        self._engine = engine
+        self._keys = keys
+        self._clock = clock
+        self._hub = Hub()
+        self._inputs = InputChecks()
+        store.subscribe(self._hub.on_changes)
+
+    async def authenticate(self, key: str) -> Principal:
+        """Find out who is calling.
+
+        Raises:
+            Unauthenticated: If the key is unknown or revoked.
+        """
+        found = await self._keys.authenticate(key)
+        return Principal(found.team_id, found.id)
+
+    async def create(
+        self,
+        principal: Principal,
+        request: NewExecution,
+        *,
+        idempotency_key: str | None,
+        fingerprint: str,
+    ) -> Created:
+        """Accept an execution. It is on disk when this returns.
+
+        Args:
+            principal: Who asks.
+            request: What is asked for.
+            idempotency_key: Makes a repeated request the same one.
+            fingerprint: A digest of the body, to tell a repetition from a mistake.
+
+        Raises:
+            AgentNotFound: If there is no such agent.
+            InvalidRequest: If the input does not fit the agent.
+            IdempotencyKeyReused: If the key came with another body before.
+        """
+        agent = await self._store.agent(request.agent_id)
+        if agent is None:
+            raise AgentNotFound(f"There is no agent {_shown(request.agent_id)}.")
+        self._inputs.check(agent.newest, request.input_data)
+        now = self._clock.now()
+        execution = Execution(
+            id=new_id("exec", now, secrets.token_bytes(ENTROPY_BYTES)),
+            team_id=principal.team_id,
+            agent_id=request.agent_id,
+            agent_version=agent.newest.version,
+            status=Status.PENDING,
+            created_at=now,
+            updated_at=now,
+            input_data=request.input_data,
+            metadata=request.metadata,
+            priority=request.priority,
+            timeout_seconds=request.timeout_seconds,
+            max_steps=request.max_steps,
+            event_seq=1,
+        )
+        repeat = Idempotency(idempotency_key, fingerprint) if idempotency_key else None
+        created = await self._store.create(execution, repeat)
+        return created if created.replayed else replace(created, execution=self._seen(execution))
+
+    async def get(
+        self, principal: Principal, execution_id: str, *, wait: float | None = None
+    ) -> Execution:
+        """One execution.
+
+        Args:
+            principal: Who asks.
+            execution_id: Which one.
+            wait: How long to wait for its end, in seconds; not at all when None.
+
+        Raises:
+            ExecutionNotFound: If there is none in the team.
+        """
+        if not wait:
+            return self._seen(await self._find(principal, execution_id))
+        waiter = self._hub.join(execution_id)
+        try:
+            execution = await self._find(principal, execution_id)
+            if execution.status.is_terminal:
+                return execution
+            ended = await self._hub.wait(waiter, wait)
+        finally:
+            self._hub.leave(execution_id, waiter)
+        return ended or self._seen(await self._find(principal, execution_id))
+
+    async def _find(self, principal: Principal, execution_id: str) -> Execution:
+        execution = await self._store.get(principal.team_id, execution_id)
+        if execution is None:
+            raise ExecutionNotFound(f"There is no execution {_shown(execution_id)}.")
+        return execution
+
+    def _seen(self, execution: Execution) -> Execution:
+        """The execution with what only the engine knows: why it does not run yet."""
+        if execution.status is not Status.PENDING:
+            return execution
+        blocked_on = self._engine.blocked_on(execution)
+        return replace(execution, blocked_on=blocked_on) if blocked_on else execution
+
+    async def list(self, principal: Principal, query: ListQuery) -> ExecutionList:
+        """A page of the team's executions."""
+        found = await self._store.list(principal.team_id, query)
+        return replace(found, items=[self._seen(execution) for execution in found.items])
+
+    async def cancel(
+        self, principal: Principal, execution_id: str, *, reason: str | None
+    ) -> Execution:
+        """End an execution. It is over when this returns: nothing more of it is recorded.
+
+        Raises:
+            ExecutionNotFound: If there is none in the team.
+            ExecutionTerminal: If it had ended already.
+        """
+        return await self._store.apply(execution_id, Cancel(reason), team_id=principal.team_id)
+
+    async def delete(self, principal: Principal, execution_id: str) -> None:
+        """Remove an execution that has ended, with all that belongs to it.
+
+        Raises:
+            ExecutionNotFound: If there is none in the team.
+            ExecutionNotTerminal: If it has not ended.
+        """
+        await self._store.delete(principal.team_id, execution_id)
+
+    async def steps(self, principal: Principal, execution_id: str) -> list[Step]:
+        """An execution's recorded steps, in order.
+
+        Raises:
+            ExecutionNotFound: If there is none in the team.
+        """
+        await self._find(principal, execution_id)
+        return list(await self._store.steps(execution_id))
+
+    async def events(
+        self,
+        principal: Principal,
+        execution_id: str,
+        *,
+        after: int,
+        limit: int,
+        wait: float | None,
+    ) -> EventList:
+        """An execution's events behind a number.
+
+        Args:
+            principal: Who asks.
+            execution_id: Which execution.
+            after: The number of the last event that the caller has.
+            limit: How many at most.
+            wait: How long to wait for the first, in seconds; not at all when None.
+
+        Raises:
+            ExecutionNotFound: If there is none in the team.
+        """
+        waiter = self._hub.join(execution_id, after=after) if wait else None
+        try:
+            execution = await self._find(principal, execution_id)
+            is_news = execution.event_seq > after or execution.status.is_terminal
+            if waiter is not None and not is_news:
+                await self._hub.wait(waiter, wait or 0)
+                execution = await self._find(principal, execution_id)
+        finally:
+            if waiter is not None:
+                self._hub.leave(execution_id, waiter)
+        items = list(await self._store.events(execution_id, after=after, limit=limit))
+        last = items[-1].seq if items else after
+        return EventList(items, execution.status.is_terminal and last >= execution.event_seq)
+
+    async def agents(
+        self, principal: Principal, *, page: int, page_size: int
+    ) -> tuple[list[Agent], int]:
+        """A page of agents by name, and how many there are in all. Every team sees those in code."""
+        del principal
+        found, total = await self._store.agents(offset=(page - 1) * page_size, limit=page_size)
+        return [self._available(agent) for agent in found], total
+
+    async def agent(self, principal: Principal, agent_id: str) -> Agent:
+        """One agent.
+
+        Raises:
+            AgentNotFound: If there is none.
+        """
+        del principal
+        found = await self._store.agent(agent_id)
+        if found is None:
+            raise AgentNotFound(f"There is no agent {_shown(agent_id)}.")
+        return self._available(found)
+
+    async def agent_versions(self, principal: Principal, agent_id: str) -> list[AgentVersion]:
+        """An agent's versions, newest first.
+
+        Raises:
+            AgentNotFound: If there is none.
+        """
+        await self.agent(principal, agent_id)
+        return list(await self._store.agent_versions(agent_id))
+
+    def _available(self, agent: Agent) -> Agent:
+        return replace(agent, is_available=self._engine.serves(agent.id))
+
+    async def ready(self) -> list[str]:
+        """Why the service cannot work now; nothing where it can."""
+        try:
+            await self._store.probe()
+        except DomainError as error:
+            return [error.message]
+        return []
+
+    async def counts(self) -> Mapping[Status, int]:
+        """How many executions there are, by status."""
+        return await self._store.counts()
+
+    def snapshot(self) -> dict[str, int]:
+        """Gauges by name."""
+        return {"waiting_requests": len(self._hub), **self._engine.snapshot()}
+
+
+def _shown(name: str) -> str:
+    shown = name if len(name) <= _SHOWN_ID else name[:_SHOWN_ID] + "…"
+    return repr(shown)
