@@ -161,7 +161,7 @@ class LocalEngine:
                 _log.warning("cannot take work: %s", error.message)
                 await asyncio.sleep(_RETRY_SECONDS)
                 self._wake.set()
-            except Exception:
+            except Exception:  # noqa: BLE001 - it is in the log
                 # One bad record must not end the dispatch of all others.
                 _log.exception("cannot take work")
                 await asyncio.sleep(_RETRY_SECONDS)
@@ -242,13 +242,13 @@ class LocalEngine:
         while True:
             try:
                 await self._store.apply(claim.execution.id, command)
-                return
             except Unavailable:
-                if self._stopping:
-                    return
-                await asyncio.sleep(_RETRY_SECONDS)
+                if not self._stopping:
+                    await asyncio.sleep(_RETRY_SECONDS)
+                    continue
             except (FencedOut, IllegalTransition, DomainError):
-                return
+                pass
+            return
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work)

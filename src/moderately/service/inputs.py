@@ -54,7 +54,9 @@ def _detail(error: ValidationError) -> Detail:
     path = [str(part) for part in error.absolute_path]
     message = error.message
     if error.validator == "required":
-        missing = next((n for n in error.validator_value if n not in error.instance), None)
+        required: Any = error.validator_value
+        instance: Any = error.instance
+        missing = next((name for name in required if name not in instance), None)
         if missing is not None:
             path.append(str(missing))
             message = "is required"

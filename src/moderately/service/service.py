@@ -158,11 +158,6 @@ class Service:
         blocked_on = self._engine.blocked_on(execution)
         return replace(execution, blocked_on=blocked_on) if blocked_on else execution
 
-    async def list(self, principal: Principal, query: ListQuery) -> ExecutionList:
-        """A page of the team's executions."""
-        found = await self._store.list(principal.team_id, query)
-        return replace(found, items=[self._seen(execution) for execution in found.items])
-
     async def cancel(
         self, principal: Principal, execution_id: str, *, reason: str | None
     ) -> Execution:
@@ -230,7 +225,7 @@ class Service:
     async def agents(
         self, principal: Principal, *, page: int, page_size: int
     ) -> tuple[list[Agent], int]:
-        """A page of agents by name, and how many there are in all. Every team sees those in code."""
+        """A page of agents by name, and how many there are. Every team sees those in code."""
         del principal
         found, total = await self._store.agents(offset=(page - 1) * page_size, limit=page_size)
         return [self._available(agent) for agent in found], total
@@ -274,6 +269,12 @@ class Service:
     def snapshot(self) -> dict[str, int]:
         """Gauges by name."""
         return {"waiting_requests": len(self._hub), **self._engine.snapshot()}
+
+    # Last, since within a class body it hides the type of the same name.
+    async def list(self, principal: Principal, query: ListQuery) -> ExecutionList:
+        """A page of the team's executions."""
+        found = await self._store.list(principal.team_id, query)
+        return replace(found, items=[self._seen(execution) for execution in found.items])
 
 
 def _shown(name: str) -> str:
