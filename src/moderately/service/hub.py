@@ -29,6 +29,7 @@ class Hub:
     def __init__(self) -> None:
         self._waiters: dict[str, list[Waiter]] = {}
         self._count = 0
+        self._closed = False
 
     def __len__(self) -> int:
         return self._count
@@ -52,7 +53,17 @@ class Hub:
         waiter = Waiter(after, asyncio.get_running_loop().create_future())
         self._waiters.setdefault(execution_id, []).append(waiter)
         self._count += 1
+        if self._closed:
+            waiter.future.set_result(None)
         return waiter
+
+    def close(self) -> None:
+        """Wake everybody, and let nobody wait any more: the service stops."""
+        self._closed = True
+        for waiters in self._waiters.values():
+            for waiter in waiters:
+                if not waiter.future.done():
+                    waiter.future.set_result(None)
 
     def leave(self, execution_id: str, waiter: Waiter) -> None:
         """Wait no longer."""

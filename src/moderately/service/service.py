@@ -266,6 +266,10 @@ class Service:
         """How many executions there are, by status."""
         return await self._store.counts()
 
+    def stop_waiting(self) -> None:
+        """Answer all who wait, as things stand: the service stops."""
+        self._hub.close()
+
     def snapshot(self) -> dict[str, int]:
         """Gauges by name."""
         return {"waiting_requests": len(self._hub), **self._engine.snapshot()}

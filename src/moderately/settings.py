@@ -1,0 +1,257 @@
+"""The service's settings: each once, with its variable, its default and a sentence."""
+
+import ipaddress
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from moderately.protocol.vocabulary import BODY_LIMIT_BYTES, MAX_WAIT_SECONDS
+
+__all__ = ["SETTINGS", "Setting", "Settings", "SettingsError", "default_data", "load_settings"]
+
+
+class SettingsError(Exception):
+    """A setting is wrong. The message names it, its variable, and what it takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of `moderately serve`. `SETTINGS` says what each is."""
+
+    agents: tuple[str, ...] = ()
+    host: str = "127.0.0.1"
+    port: int = 8787
+    data: Path = field(default_factory=lambda: default_data(os.environ))
+    database: str | None = None
+    auth: bool = True
+    bootstrap_api_key: str | None = field(default=None, repr=False)
+    grace: float = 10.0
+    max_concurrency: int = 1000
+    threads: int = 32
+    max_wait: float = MAX_WAIT_SECONDS
+    body_limit: int = BODY_LIMIT_BYTES
+    log_level: str = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting.
+
+    Attributes:
+        name: Its field in `Settings`.
+        variable: Its environment variable.
+        option: Its option on the command line; None where it has none.
+        takes: What it takes, in words.
+        sentence: What it is for.
+        read: Reads its text; raises ValueError where it will not do.
+    """
+
+    name: str
+    variable: str
+    option: str | None
+    takes: str
+    sentence: str
+    read: Callable[[str], Any]
+
+
+def default_data(environ: Mapping[str, str]) -> Path:
+    """Where the data lies by default."""
+    data = environ.get("XDG_DATA_HOME")
+    return (Path(data) if data else Path.home() / ".local/share") / "moderately"
+
+
+def _between(low: float, high: float, kind: Callable[[str], Any]) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        value = kind(text)
+        if not (low <= value <= high) or math.isnan(value):
+            raise ValueError(text)
+        return value
+
+    return read
+
+
+def _text(text: str) -> str:
+    if not text:
+        raise ValueError(text)
+    return text
+
+
+def _flag_off(text: str) -> bool:
+    """`auth`, from a variable that says no to it."""
+    words = {"1": False, "true": False, "yes": False, "0": True, "false": True, "no": True}
+    try:
+        return words[text.lower()]
+    except KeyError:
+        raise ValueError(text) from None
+
+
+def _level(text: str) -> str:
+    if text not in ("debug", "info", "warning", "error"):
+        raise ValueError(text)
+    return text
+
+
+SETTINGS: Final = (
+    Setting(
+        "agents",
+        "MODERATELY_AGENTS",
+        None,
+        "files or modules, separated by commas",
+        "What to serve agents from, where the command names nothing.",
+        lambda text: tuple(part.strip() for part in text.split(",") if part.strip()),
+    ),
+    Setting(
+        "host",
+        "MODERATELY_HOST",
+        "--host",
+        "an address",
+        "The address to listen on.",
+        _text,
+    ),
+    Setting(
+        "port",
+        "MODERATELY_PORT",
+        "--port",
+        "a number from 0 to 65535",
+        "The port to listen on; 0 for any free one.",
+        _between(0, 65535, int),
+    ),
+    Setting(
+        "data",
+        "MODERATELY_DATA",
+        "--data",
+        "a folder",
+        "Where the data lies; made if it is missing.",
+        lambda text: Path(_text(text)).expanduser(),
+    ),
+    Setting(
+        "database",
+        "MODERATELY_DATABASE",
+        "--database",
+        "sqlite:///PATH",
+        "The database; a SQLite file in the data folder by default.",
+        _text,
+    ),
+    Setting(
+        "auth",
+        "MODERATELY_NO_AUTH",
+        "--no-auth",
+        "true or false",
+        "Ask for no key; on a loopback address only.",
+        _flag_off,
+    ),
+    Setting(
+        "bootstrap_api_key",
+        "MODERATELY_BOOTSTRAP_API_KEY",
+        None,
+        "16 or more ASCII characters",
+        "The first key, instead of a random one: for containers.",
+        _text,
+    ),
+    Setting(
+        "grace",
+        "MODERATELY_GRACE",
+        "--grace",
+        "seconds from 0 to 86400",
+        "What running executions get to end in when the service stops.",
+        _between(0, 86400, float),
+    ),
+    Setting(
+        "max_concurrency",
+        "MODERATELY_MAX_CONCURRENCY",
+        "--max-concurrency",
+        "a number from 1 to 100000",
+        "How many executions run at once.",
+        _between(1, 100_000, int),
+    ),
+    Setting(
+        "threads",
+        "MODERATELY_THREADS",
+        "--threads",
+        "a number from 1 to 1000",
+        "How many of them may be plain (not async) functions.",
+        _between(1, 1000, int),
+    ),
+    Setting(
+        "max_wait",
+        "MODERATELY_MAX_WAIT",
+        "--max-wait",
+        "seconds from 0 to 3600",
+        "The longest that a reply is held for a caller who waits.",
+        _between(0, 3600, float),
+    ),
+    Setting(
+        "body_limit",
+        "MODERATELY_BODY_LIMIT",
+        "--body-limit",
+        "bytes from 1024 to 1073741824",
+        "The largest request body.",
+        _between(1024, 1 << 30, int),
+    ),
+    Setting(
+        "log_level",
+        "MODERATELY_LOG_LEVEL",
+        "--log-level",
+        "debug, info, warning or error",
+        "How much to log.",
+        _level,
+    ),
+)
+
+
+def load_settings(
+    given: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None
+) -> Settings:
+    """Put the settings together: what is given, then the environment, then the defaults.
+
+    Args:
+        given: Values by name, as text or as they are; None counts as not given.
+        environ: The environment; the process's own by default.
+
+    Raises:
+        SettingsError: If a value will not do.
+
+    Example:
+        >>> load_settings({"port": 0}, {"MODERATELY_GRACE": "2.5"}).grace
+        2.5
+    """
+    env = os.environ if environ is None else environ
+    values: dict[str, Any] = {"data": default_data(env)}
+    for setting in SETTINGS:
+        value = (given or {}).get(setting.name)
+        where = setting.option or setting.name
+        if value is None or value == ():
+            value = env.get(setting.variable) or None
+            where = setting.variable
+        if value is None:
+            continue
+        values[setting.name] = _read(setting, value, where)
+    settings = Settings(**values)
+    if not settings.auth and not _is_loopback(settings.host):
+        raise SettingsError(
+            "--no-auth (MODERATELY_NO_AUTH) is for loopback addresses only: anybody who reaches"
+            f" {settings.host} could run agents. Use --host 127.0.0.1, or keep the keys."
+        )
+    return settings
+
+
+def _read(setting: Setting, value: Any, where: str) -> Any:
+    if not isinstance(value, str | int | float) or isinstance(value, bool):
+        return value
+    try:
+        return setting.read(str(value))
+    except (ValueError, OverflowError):
+        shown = "it" if setting.name == "bootstrap_api_key" else repr(value)
+        raise SettingsError(f"{where} takes {setting.takes}; {shown} is none.") from None
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

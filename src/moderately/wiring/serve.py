@@ -1,0 +1,252 @@
+"""`serve`: the API and a worker in one process, from start to a clean stop."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+import socket
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import uvicorn
+import uvloop
+
+from moderately import __version__
+from moderately.api import ApiOptions, create_app
+from moderately.domain.errors import DomainError
+from moderately.engine.local import LocalEngine
+from moderately.protocol.credentials import (
+    Credentials,
+    credentials_path,
+    find_credentials,
+    save_credentials,
+)
+from moderately.runtime import LoadError, LocalRunner, load_agents
+from moderately.runtime.agents import AgentDefinition
+from moderately.service import KeyRing, Service
+from moderately.settings import Settings
+from moderately.store.sqlite import FolderLock, FolderLocked, open_stores
+from moderately.wiring.clock import SystemClock
+from moderately.wiring.place import StartError, database_path, say_why
+
+__all__ = ["Ready", "StartError", "serve"]
+
+_log = logging.getLogger(__name__)
+
+DEFAULT_TEAM: Final = "default"
+_REPLY_GRACE_SECONDS: Final = 3
+# A thread that waits for the interpreter gets it after this long; the default of 5 ms is an age
+# for the thread that commits.
+_SWITCH_SECONDS: Final = 0.0005
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What a service that is up tells.
+
+    Attributes:
+        base_url: Where it answers.
+        data: Its database.
+        api_key: The key, where one was made just now.
+        credentials_file: Where the key is for the client to find; None without authentication.
+        agents: The agents that it serves.
+    """
+
+    base_url: str
+    data: str
+    api_key: str | None
+    credentials_file: Path | None
+    agents: list[str]
+
+
+def serve(settings: Settings, *, on_ready: Callable[[Ready], None]) -> None:
+    """Run the service until SIGINT or SIGTERM.
+
+    Args:
+        settings: How.
+        on_ready: Called once it answers.
+
+    Raises:
+        StartError: If it cannot start.
+    """
+    try:
+        definitions = load_agents(settings.agents)
+    except LoadError as error:
+        raise StartError(str(error)) from error
+    path = database_path(settings)
+    with _owned(path), _listening(settings) as listener:
+        sys.setswitchinterval(_SWITCH_SECONDS)
+        try:
+            uvloop.run(_serve(settings, definitions, path, listener, on_ready))
+        except (sqlite3.Error, OSError, ValueError) as error:
+            raise say_why(path, error) from error
+        except DomainError as error:
+            raise StartError(error.message) from error
+
+
+@contextlib.contextmanager
+def _owned(path: Path) -> Iterator[None]:
+    try:
+        lock = FolderLock(path.with_name(path.name + ".lock"))
+    except FolderLocked as error:
+        holder = f" (process {error.holder})" if error.holder else ""
+        raise StartError(
+            f"another moderately service{holder} is using {path}. Stop it first, or give this one"
+            " a folder of its own with --data."
+        ) from error
+    except OSError as error:
+        raise say_why(path, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def _listening(settings: Settings) -> Iterator[socket.socket]:
+    host = settings.host.strip("[]")
+    try:
+        family = socket.getaddrinfo(host, settings.port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.create_server((host, settings.port), family=family, backlog=2048)
+    except OSError as error:
+        raise StartError(
+            f"cannot listen on {settings.host}:{settings.port}: {error.strerror}. Choose another"
+            " --port (0 for any free one)."
+        ) from error
+    try:
+        yield listener
+    finally:
+        listener.close()
+
+
+async def _serve(
+    settings: Settings,
+    definitions: dict[str, AgentDefinition],
+    path: Path,
+    listener: socket.socket,
+    on_ready: Callable[[Ready], None],
+) -> None:
+    clock = SystemClock()
+    async with open_stores(path, clock) as stores:
+        store = stores.executions
+        await store.register([definition.version for definition in definitions.values()])
+        keys = KeyRing(stores.keys, clock, time.monotonic)
+        runner = LocalRunner(definitions, store, threads=settings.threads)
+        engine = LocalEngine(
+            store,
+            runner,
+            max_concurrency=settings.max_concurrency,
+            threads=settings.threads,
+        )
+        service = Service(store, engine, keys, clock)
+        await engine.start()
+        try:
+            base_url = _base_url(settings, listener)
+            secret, file = await _first_key(settings, keys, base_url, path)
+            ready = Ready(base_url, str(path), secret, file, sorted(definitions))
+            # What is loaded by now stays: the collector need not look at it again and again.
+            gc.freeze()
+            server = _server(settings, service, lambda: on_ready(ready))
+            await _run(server, listener, service)
+        finally:
+            await engine.stop(settings.grace)
+            runner.close()
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_ready()
+
+    def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]
+        # The signals are ours: uvicorn would end the process before the runs have ended.
+        return contextlib.nullcontext()
+
+
+def _server(settings: Settings, service: Service, on_ready: Callable[[], None]) -> uvicorn.Server:
+    app = create_app(
+        service,
+        ApiOptions(
+            body_limit=settings.body_limit,
+            max_wait=settings.max_wait,
+            anonymous_team=None if settings.auth else DEFAULT_TEAM,
+            version=__version__,
+        ),
+    )
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=_REPLY_GRACE_SECONDS,
+    )
+    return _Server(config, on_ready)
+
+
+def _base_url(settings: Settings, listener: socket.socket) -> str:
+    host, port = settings.host.strip("[]"), listener.getsockname()[1]
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - it is only compared with
+        host = "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def _first_key(
+    settings: Settings, keys: KeyRing, base_url: str, path: Path
+) -> tuple[str | None, Path | None]:
+    """See to it that there is a key, and that the client finds it.
+
+    Returns:
+        The key's secret where it was made just now, and the credentials file.
+    """
+    if not settings.auth:
+        return None, None
+    data = str(path)
+    wanted = settings.bootstrap_api_key
+    secret: str | None = None
+    if wanted is not None:
+        if await keys.find(wanted) is None:
+            await keys.create(team_id=DEFAULT_TEAM, name="bootstrap", secret=wanted)
+        save_credentials(Credentials(base_url, wanted, DEFAULT_TEAM, data))
+        return None, credentials_path()
+    if not await keys.list():
+        made = await keys.create(team_id=DEFAULT_TEAM, name="first")
+        secret = made.secret
+        save_credentials(Credentials(base_url, secret, DEFAULT_TEAM, data))
+        return secret, credentials_path()
+    known = find_credentials(data=data)
+    if known is not None:
+        save_credentials(Credentials(base_url, known.api_key, known.team_id, data))
+        return None, credentials_path()
+    return None, None
+
+
+async def _run(server: uvicorn.Server, listener: socket.socket, service: Service) -> None:
+    """Answer requests until a signal asks for an end."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    answering = asyncio.create_task(server.serve([listener]))
+    stopped = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait((answering, stopped), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+        stopped.cancel()
+        service.stop_waiting()
+        server.should_exit = True
+        await answering
