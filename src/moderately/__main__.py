@@ -1,0 +1,6 @@
+"""`python -m moderately`."""
+
+from moderately.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""Watches an execution: its events as they come, for people."""
+
+import time
+from typing import Any, Final, Self
+
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from moderately.cli.exits import Exit, Stop
+from moderately.cli.output import console, plain
+from moderately.client import AgentExecution, APIConnectionError, ModeratelyAI, ServerError
+
+__all__ = ["watch"]
+
+_HOLD_SECONDS: Final = 20.0
+_PATIENCE_SECONDS: Final = 60.0
+_PAUSE_SECONDS: Final = 0.5
+
+
+def watch(
+    client: ModeratelyAI, execution_id: str, *, timeout: float | None = None, quiet: bool = False
+) -> AgentExecution:
+    """Follow an execution to its end.
+
+    Args:
+        client: The client.
+        execution_id: Which one.
+        timeout: How long at most, in seconds.
+        quiet: Show nothing.
+
+    Raises:
+        Stop: If the time is up, or the user has had enough: the execution goes on.
+    """
+    if quiet:
+        return _interruptible(
+            execution_id,
+            lambda: client.agent_executions.wait_for_completion(execution_id, timeout=timeout),
+        )
+    with _Display() as display:
+        return _interruptible(execution_id, lambda: _follow(client, execution_id, timeout, display))
+
+
+def _interruptible(execution_id: str, work: Any) -> AgentExecution:
+    try:
+        found: AgentExecution = work()
+    except KeyboardInterrupt:
+        raise Stop(
+            f"{execution_id} goes on. Watch it: moderately executions wait {execution_id};"
+            f" end it: moderately executions cancel {execution_id}",
+            Exit.INTERRUPTED,
+        ) from None
+    return found
+
+
+def _follow(
+    client: ModeratelyAI, execution_id: str, timeout: float | None, display: "_Display"
+) -> AgentExecution:
+    deadline = None if timeout is None else time.monotonic() + timeout
+    after, lost_at = 0, None
+    while True:
+        left = _HOLD_SECONDS if deadline is None else deadline - time.monotonic()
+        if left <= 0:
+            raise Stop(f"{execution_id} has not ended in {timeout:g} s; it goes on", Exit.TIMEOUT)
+        try:
+            page = client.agent_executions.events(
+                execution_id, after=after, wait=min(_HOLD_SECONDS, left)
+            )
+        except (APIConnectionError, ServerError):
+            # The service restarts; events go on where they were.
+            lost_at = lost_at or time.monotonic()
+            if time.monotonic() - lost_at > _PATIENCE_SECONDS:
+                raise
+            time.sleep(_PAUSE_SECONDS)
+            continue
+        lost_at = None
+        for event in page["items"]:
+            display.show(event)
+        after = page["next_after"]
+        if page["is_terminal"]:
+            return client.agent_executions.retrieve(execution_id)
+
+
+class _Display:
+    """Shows events: a moving line on a terminal, plain lines elsewhere. On stderr, both."""
+
+    def __init__(self) -> None:
+        self._console = console(stderr=True)
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._progress = Progress(
+                SpinnerColumn(),
+                TextColumn("{task.description}", markup=False),
+                BarColumn(bar_width=30),
+                TimeElapsedColumn(),
+                console=self._console,
+                transient=True,
+            )
+            self._progress.start()
+            self._task = self._progress.add_task("waiting", total=None)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+    def show(self, event: dict[str, Any]) -> None:
+        """Show one event."""
+        data = event["data"]
+        if event["type"] == "progress":
+            self._move(data.get("fraction"), data.get("message") or "running")
+            return
+        line = _line(event["type"], data)
+        if line:
+            self._console.print(Text(plain(line)))
+        if event["type"] == "step.started" and self._progress is not None:
+            self._describe(str(data["name"]))
+
+    def _move(self, fraction: float | None, message: str) -> None:
+        if self._progress is None or self._task is None:
+            share = "" if fraction is None else f"{fraction:4.0%} "
+            self._console.print(Text(plain(f"  {share}{message}")))
+            return
+        if fraction is not None:
+            self._progress.update(self._task, total=1.0, completed=fraction)
+        self._describe(message)
+
+    def _describe(self, text: str) -> None:
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, description=plain(text)[:60])
+
+
+def _line(kind: str, data: dict[str, Any]) -> str | None:
+    match kind:
+        case "execution.started":
+            return (
+                "started" if data["attempt"] == 1 else f"started again, attempt {data['attempt']}"
+            )
+        case "execution.released":
+            return f"handed back: {data['reason']}"
+        case "step.completed":
+            return f"  step {data['name']} ({data['duration_ms']:.0f} ms)"
+        case "step.failed":
+            return f"  step {data['name']} failed: {data['error']['message']}"
+        case "log":
+            fields = "".join(f" {name}={value}" for name, value in data["fields"].items())
+            return f"  {data['level']}: {data['message']}{fields}"
+        case _:
+            return None
