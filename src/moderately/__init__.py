@@ -8,6 +8,8 @@ name is loaded on first use, so that `import moderately` costs next to nothing.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from moderately.protocol.version import __version__
+
 if TYPE_CHECKING:
     from moderately.client import (
         Agent,
@@ -32,9 +34,7 @@ if TYPE_CHECKING:
     )
     from moderately.runtime import Context, SyncContext, agent
 
-__version__ = "0.1.0"
-
-_CLIENT = (
+_CLIENT: tuple[str, ...] = (
     "APIConnectionError",
     "APIError",
     "APIStatusError",
@@ -55,8 +55,11 @@ _CLIENT = (
     "UnprocessableEntityError",
     "ValidationError",
 )
-_RUNTIME = ("Context", "SyncContext", "agent")
-_HOME = dict.fromkeys(_CLIENT, "moderately.client") | dict.fromkeys(_RUNTIME, "moderately.runtime")
+_RUNTIME: tuple[str, ...] = ("Context", "SyncContext", "agent")
+_HOME: dict[str, str] = {
+    **dict.fromkeys(_CLIENT, "moderately.client"),
+    **dict.fromkeys(_RUNTIME, "moderately.runtime"),
+}
 
 __all__ = [
     "APIConnectionError",

@@ -4,14 +4,13 @@ import os
 import sys
 from typing import Annotated
 
-import click
 import typer
 
-from moderately import __version__
 from moderately.cli import agents, demo, executions, keys, run_command, serve_command
 from moderately.cli.exits import EXITS_HELP, Exit, Stop, exit_of
 from moderately.cli.output import complain
 from moderately.client import ModeratelyError
+from moderately.protocol.version import __version__
 
 __all__ = ["run"]
 
@@ -31,7 +30,7 @@ app.add_typer(keys.app, name="keys")
 app.command("demo")(demo.demo)
 
 
-def _version(*, wanted: bool) -> None:
+def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"moderately {__version__}")
         raise typer.Exit
@@ -41,22 +40,23 @@ def _version(*, wanted: bool) -> None:
 def _root(
     *,
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
+        bool,
+        typer.Option(
+            "--version", help="Print the version and exit.", is_eager=True, callback=_version
+        ),
     ] = False,
 ) -> None:
-    _version(wanted=version)
+    del version
 
 
 def run() -> None:
     """Run the command that the arguments name, and exit."""
     try:
         code = app(standalone_mode=False)
-    except click.exceptions.Abort:
+    except (typer.Abort, KeyboardInterrupt):
         code = Exit.INTERRUPTED
-    except KeyboardInterrupt:
-        code = Exit.INTERRUPTED
-    except click.ClickException as error:
-        error.show()
+    except typer.TyperException as error:
+        complain(f"{error.format_message()} (--help tells more)")
         code = error.exit_code
     except Stop as stop:
         complain(stop.message)

@@ -3,8 +3,9 @@
 import csv
 import math
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, TextIO, TypedDict
+from typing import Annotated, Final, TextIO
 
 from pydantic import Field
 
@@ -18,7 +19,8 @@ REPORT_ROWS: Final = 20_000
 _SAMPLE: Final = 64 * 1024
 
 
-class Column(TypedDict):
+@dataclass(frozen=True, slots=True)
+class Column:
     """What is known of a column. Numbers only are compared for `min`, `max` and `mean`."""
 
     name: str
@@ -32,7 +34,8 @@ class Column(TypedDict):
     most_common: list[tuple[str, int]]
 
 
-class Profile(TypedDict):
+@dataclass(frozen=True, slots=True)
+class Profile:
     """What `csv-profile` gives."""
 
     file: str

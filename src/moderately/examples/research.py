@@ -1,7 +1,7 @@
 """`research`: finds the passages of a folder's documents that answer a question best.
 
-No model is involved: passages are ranked with BM25 (Robertson and Zaragoza, 2009, "The Probabilistic
-Relevance Framework: BM25 and Beyond"), and quoted with file and line.
+No model is involved: passages are ranked with BM25 (Robertson and Zaragoza, 2009, "The
+Probabilistic Relevance Framework: BM25 and Beyond"), and quoted with file and line.
 """
 
 import os
@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, TypedDict
+from typing import Annotated, Final
 
 import bm25s
 from pydantic import Field
@@ -36,7 +36,8 @@ class Passage:
     text: str
 
 
-class Quote(TypedDict):
+@dataclass(frozen=True, slots=True)
+class Quote:
     """A passage that was found."""
 
     file: str
@@ -45,7 +46,8 @@ class Quote(TypedDict):
     text: str
 
 
-class Answer(TypedDict):
+@dataclass(frozen=True, slots=True)
+class Answer:
     """What `research` gives."""
 
     question: str
@@ -140,7 +142,7 @@ def _cut(text: str) -> Iterator[tuple[int, str]]:
 def rank(passages: list[Passage], question: str, limit: int) -> list[Quote]:
     """The passages that share most with the question, the best first; none that share nothing."""
     options = {"stopwords": "en", "show_progress": False}
-    words = bm25s.tokenize([question], return_ids=False, **options)[0]
+    words = [str(word) for word in bm25s.tokenize([question], return_ids=False, **options)[0]]
     corpus = [f"{passage.file} {passage.text}".replace("_", " ") for passage in passages]
     if not words or not corpus:
         return []
@@ -169,5 +171,5 @@ def _answer(question: str, quotes: list[Quote], documents: int) -> str:
     best = quotes[0]
     return (
         f"The best of {len(quotes)} passages in {documents} documents is at"
-        f" {best['file']}:{best['line']}."
+        f" {best.file}:{best.line}."
     )

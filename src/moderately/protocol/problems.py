@@ -1,7 +1,14 @@
 """Problem replies: `application/problem+json` (RFC 9457) with stable codes."""
 
+import sys
 from enum import StrEnum
-from typing import Any, Final, NotRequired, TypedDict
+from typing import Any, Final, NotRequired
+
+if sys.version_info >= (3, 12):
+    from typing import TypedDict
+else:
+    # Only this one tells Pydantic which fields are required.
+    from typing_extensions import TypedDict
 
 __all__ = ["PROBLEM_MEDIA_TYPE", "Code", "Detail", "Problem"]
 

@@ -4,7 +4,14 @@
 pays for a copy. Timestamps are UTC, ISO 8601 with `Z` and microseconds.
 """
 
-from typing import Any, NotRequired, TypedDict
+import sys
+from typing import Any, NotRequired
+
+if sys.version_info >= (3, 12):
+    from typing import TypedDict
+else:
+    # Only this one tells Pydantic which fields are required.
+    from typing_extensions import TypedDict
 
 __all__ = [
     "AgentObject",

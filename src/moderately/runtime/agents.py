@@ -153,7 +153,8 @@ def _define(
         input_schema = read.json_schema()
         output_schema = write.json_schema(mode="serialization")
     except PydanticUserError as error:
-        raise TypeError(f"agent {identity!r}: no JSON Schema for its types: {error}") from None
+        reason = str(error).splitlines()[0]
+        raise TypeError(f"agent {identity!r}: no JSON Schema for its types: {reason}") from None
     doc = inspect.getdoc(function) or ""
     record = AgentVersion(
         agent_id=identity,

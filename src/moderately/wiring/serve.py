@@ -17,7 +17,6 @@ from typing import Final
 import uvicorn
 import uvloop
 
-from moderately import __version__
 from moderately.api import ApiOptions, create_app
 from moderately.domain.errors import DomainError
 from moderately.engine.local import LocalEngine
@@ -27,6 +26,7 @@ from moderately.protocol.credentials import (
     find_credentials,
     save_credentials,
 )
+from moderately.protocol.version import __version__
 from moderately.runtime import LoadError, LocalRunner, load_agents
 from moderately.runtime.agents import AgentDefinition
 from moderately.service import KeyRing, Service

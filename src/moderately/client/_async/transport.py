@@ -6,7 +6,6 @@ import random
 import time
 from typing import TYPE_CHECKING, Final
 
-from moderately import __version__
 from moderately.client._async import io
 from moderately.client.decisions import (
     RawReply,
@@ -16,6 +15,7 @@ from moderately.client.decisions import (
     should_retry,
 )
 from moderately.client.errors import APIConnectionError, ConnectionTimeoutError, ModeratelyError
+from moderately.protocol.version import __version__
 
 if TYPE_CHECKING:
     from moderately.client.config import Config
@@ -76,26 +76,27 @@ class AsyncTransport:
         tries = 0
         while True:
             tries += 1
+            status: int | None = None
             told: float | None = None
-            failure: APIConnectionError | None = None
             seconds = self._timeout + hold
             if deadline is not None:
                 seconds = min(seconds, deadline - time.monotonic())
-            try:
-                reply = await self._exchange(request, seconds)
-            except APIConnectionError as error:
-                failure, status = error, None
-            else:
-                status, told = reply.status, retry_after(reply)
-            again = should_retry(status, tries, self._max_retries)
+            found = await self._try(request, seconds)
+            if isinstance(found, RawReply):
+                status, told = found.status, retry_after(found)
             delay = retry_delay(tries, told, random.random())  # noqa: S311 - for spreading only
-            if deadline is not None and time.monotonic() + delay >= deadline:
-                again = False
-            if not again:
-                if failure is not None:
-                    raise failure
-                return reply, tries
+            is_late = deadline is not None and time.monotonic() + delay >= deadline
+            if is_late or not should_retry(status, tries, self._max_retries):
+                if isinstance(found, APIConnectionError):
+                    raise found
+                return found, tries
             await io.sleep(delay)
+
+    async def _try(self, request: Request, seconds: float) -> RawReply | APIConnectionError:
+        try:
+            return await self._exchange(request, seconds)
+        except APIConnectionError as error:
+            return error
 
     async def _exchange(self, request: Request, seconds: float) -> RawReply:
         if self._is_closed:
