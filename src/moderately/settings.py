@@ -243,7 +243,8 @@ def _read(setting: Setting, value: Any, where: str) -> Any:
         return value
     try:
         return setting.read(str(value))
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, RuntimeError):
+        # RuntimeError: a path begins with ~ and the name of nobody.
         shown = "it" if setting.name == "bootstrap_api_key" else repr(value)
         raise SettingsError(f"{where} takes {setting.takes}; {shown} is none.") from None
 

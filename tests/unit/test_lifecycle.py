@@ -1,0 +1,91 @@
+"""The lifecycle: no sequence of commands, in any interleaving, breaks the table."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from moderately.domain.errors import ExecutionTerminal, FencedOut, IllegalTransition
+from moderately.domain.execution import Execution, Failure
+from moderately.domain.lifecycle import (
+    TRANSITIONS,
+    Cancel,
+    Command,
+    Complete,
+    Fail,
+    Release,
+    Start,
+    as_created,
+    decide,
+)
+from moderately.protocol.vocabulary import TERMINAL_STATUSES, Status
+
+FENCES = st.integers(0, 4)
+COMMANDS = st.one_of(
+    st.builds(Start),
+    st.builds(Complete, FENCES, st.integers()),
+    st.builds(Fail, FENCES, st.just(Failure("agent_error", "no luck"))),
+    st.builds(Release, FENCES, st.just("stopped")),
+    st.builds(Cancel, st.none() | st.just("enough")),
+)
+ENDS = {
+    Status.COMPLETED: "completed_at",
+    Status.FAILED: "failed_at",
+    Status.CANCELLED: "cancelled_at",
+}
+
+
+def new(status: Status = Status.PENDING) -> Execution:
+    return Execution("exec_1", "team", "agent", "1", status, 1, 1, event_seq=1)
+
+
+@given(st.lists(COMMANDS, max_size=30))
+def test_any_sequence_of_commands_keeps_to_the_table(commands: list[Command]) -> None:
+    execution = new()
+    for now, command in enumerate(commands, 2):
+        try:
+            after, event = decide(execution, command, now)
+        except ExecutionTerminal:
+            assert execution.status in TERMINAL_STATUSES
+            continue
+        except FencedOut:
+            fence = command.fence  # type: ignore[union-attr]
+            assert execution.status is not Status.RUNNING or fence != execution.fence
+            continue
+        except IllegalTransition:
+            assert (execution.status, type(command)) not in TRANSITIONS
+            continue
+        assert after.status is TRANSITIONS[execution.status, type(command)]
+        assert after.event_seq == execution.event_seq + 1
+        assert after.updated_at == now
+        assert event.type.startswith("execution.")
+        assert after.fence == execution.fence + isinstance(command, Start)
+        for status, column in ENDS.items():
+            assert (getattr(after, column) is not None) == (after.status is status)
+        execution = after
+
+
+@given(st.sampled_from(sorted(TERMINAL_STATUSES)), COMMANDS)
+def test_nothing_leads_out_of_a_terminal_status(status: Status, command: Command) -> None:
+    with pytest.raises((ExecutionTerminal, FencedOut)):
+        decide(new(status), command, 2)
+
+
+def test_no_row_of_the_table_starts_from_a_terminal_status() -> None:
+    assert not {status for status, _ in TRANSITIONS} & TERMINAL_STATUSES
+
+
+def test_only_the_newest_claim_may_write() -> None:
+    first, _ = decide(new(), Start(), 2)
+    released, _ = decide(first, Release(first.fence, "stopped"), 3)
+    second, _ = decide(released, Start(), 4)
+    with pytest.raises(FencedOut):
+        decide(second, Complete(first.fence, 1), 5)
+    assert decide(second, Complete(second.fence, 1), 5)[0].output_data == 1
+    assert second.attempt == 2
+    assert second.started_at == 2
+
+
+def test_a_repeated_create_gets_the_execution_as_it_was_created() -> None:
+    running, _ = decide(new(), Start(), 2)
+    done, _ = decide(running, Complete(1, "x"), 3)
+    assert as_created(done) == new()
