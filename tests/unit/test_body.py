@@ -32,7 +32,10 @@ def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
     try:
         parse_json(raw)
     except InvalidRequest as error:
-        assert error.details
+        refusal = error
+    else:
+        return
+    assert refusal.details
 
 
 @pytest.mark.parametrize(
@@ -90,7 +93,10 @@ def test_any_query_is_read_or_refused(text: str) -> None:
     try:
         list_query(Query(text.encode("ascii", "ignore")))
     except InvalidRequest as error:
-        assert error.details
+        refusal = error
+    else:
+        return
+    assert refusal.details
 
 
 def test_a_time_keeps_its_microseconds() -> None:

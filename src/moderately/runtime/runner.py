@@ -172,8 +172,10 @@ def _arguments(run: _Run) -> tuple[tuple[Any, ...], dict[str, Any]]:
 def _complete(run: _Run, result: Any) -> Outcome:
     adapter = run.definition.output
     try:
-        value = adapter.dump_python(adapter.validate_python(result), mode="json")
-        output = as_json(value, "the agent's result")
+        value = adapter.validate_python(result)
+        # Pydantic would make null of NaN: what is no JSON is refused first.
+        as_json(value, "the agent's result")
+        output = adapter.dump_python(value, mode="json")
     except ValidationError as error:
         return _invalid(run, "invalid_output", "the agent's result", error)
     except ValueError as error:
