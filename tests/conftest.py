@@ -1,11 +1,13 @@
 """What the tests share."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx2
 import pytest
 
+from moderately import ModeratelyAI
 from moderately.testing import ServiceProcess
 
 AGENTS = Path(__file__).parent / "support/agents.py"
@@ -24,3 +26,18 @@ def http(service: ServiceProcess) -> Iterator[httpx2.Client]:
     headers = {"Authorization": f"Bearer {service.api_key}"}
     with httpx2.Client(base_url=service.base_url, headers=headers, timeout=30) as client:
         yield client
+
+
+ClientOf = Callable[..., ModeratelyAI]
+
+
+@pytest.fixture
+def client_of() -> Iterator[ClientOf]:
+    """Makes clients of a service, closed when the test ends."""
+    with ExitStack() as stack:
+
+        def make(service: ServiceProcess, api_key: str | None = None) -> ModeratelyAI:
+            key = service.api_key if api_key is None else api_key
+            return stack.enter_context(ModeratelyAI(base_url=service.base_url, api_key=key))
+
+        yield make

@@ -1,5 +1,6 @@
 """Opens a SQLite database: its settings, its migrations, its connections."""
 
+import contextlib
 import os
 import re
 import sqlite3
@@ -22,7 +23,11 @@ def connect(path: Path) -> sqlite3.Connection:
     Raises:
         sqlite3.Error: If it is no database, or cannot be opened.
     """
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    # Only a file that is not there yet may be opened here: closing any descriptor of a database
+    # gives up every lock that this process has on it (https://sqlite.org/howtocorrupt.html, 2.2),
+    # and another process could then take the write-ahead log away.
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     connection = sqlite3.connect(
         path,
         timeout=_BUSY_SECONDS,

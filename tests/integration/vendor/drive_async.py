@@ -1,0 +1,25 @@
+"""Drives the service with the vendor's published asynchronous client, unmodified."""
+
+import asyncio
+
+from moderatelyai_sdk import AsyncModeratelyAI
+
+
+async def main() -> None:
+    client = AsyncModeratelyAI()
+    made = await client.agent_executions.create(agent_id="echo", input_data={"q": 2})
+    done = await client.agent_executions.wait_for_completion(
+        made["id"], timeout=20, poll_interval=0.05
+    )
+    assert done["status"] == "completed", done
+    assert done["output_data"] == {"q": 2}, done
+    assert (await client.agent_executions.retrieve(made["id"]))["id"] == made["id"]
+    page = await client.agent_executions.list(agent_id="echo", status="completed", page_size=1)
+    assert len(page["items"]) == 1, page
+    sleeper = await client.agent_executions.create(agent_id="sleeper")
+    cancelled = await client.agent_executions.cancel(sleeper["id"])
+    assert cancelled["status"] == "cancelled", cancelled
+    print("driven")
+
+
+asyncio.run(main())
