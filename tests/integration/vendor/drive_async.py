@@ -1,12 +1,14 @@
 """Drives the service with the vendor's published asynchronous client, unmodified."""
 
 import asyncio
+import os
 
 from moderatelyai_sdk import AsyncModeratelyAI
 
 
 async def main() -> None:
-    client = AsyncModeratelyAI()
+    # The asynchronous client does not read the address from the environment.
+    client = AsyncModeratelyAI(base_url=os.environ["MODERATELY_BASE_URL"])
     made = await client.agent_executions.create(agent_id="echo", input_data={"q": 2})
     done = await client.agent_executions.wait_for_completion(
         made["id"], timeout=20, poll_interval=0.05
