@@ -9,6 +9,7 @@ import pytest
 from moderately.testing import ServiceProcess
 
 EXECUTIONS = "/agent-executions"
+CURSOR = "1.exec_" + "0" * 26
 DEEP = b'{"agent_id":"echo","input_data":' + b'{"a":' * 1000 + b"1" + b"}" * 1001
 
 
@@ -83,6 +84,8 @@ def test_a_bad_body_is_refused_by_field_and_stores_nothing(
         ("created_before=2026-01-01T00:00:00", "created_before"),
         ("cursor=x", "cursor"),
         ("page=1&page=2", "page"),
+        (f"page=2&cursor={CURSOR}", "page"),
+        (f"order_by=status&cursor={CURSOR}", "order_by"),
         ("sort=asc", "sort"),
         ("agent_id=%00", "agent_id"),
         ("agent_id=%ff", "query"),

@@ -3,8 +3,9 @@
 import subprocess
 from pathlib import Path
 
-from moderately.testing import ServiceProcess
 from tests.support.environments import ROOT, environment
+
+from moderately.testing import ServiceProcess
 
 AGENTS = Path(__file__).parents[1] / "support/agents.py"
 

@@ -46,7 +46,7 @@ MAX_TIMEOUT_SECONDS: Final = 366 * 24 * 3600
 MAX_STEPS: Final = 1_000_000
 METADATA_LIMIT: Final = 64
 METADATA_VALUE_LIMIT: Final = 1000
-_MAX_OFFSET: Final = 2**53
+MAX_PAGE: Final = 10**9
 _DIGITS: Final = 16
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 
@@ -264,7 +264,7 @@ def list_query(query: Query) -> ListQuery:
         metadata=query.prefixed("metadata."),
         order_by=query.choice("order_by", OrderBy.CREATED_AT),
         order_direction=query.choice("order_direction", OrderDirection.DESC),
-        page=query.integer("page", 1, 1, _MAX_OFFSET // MAX_PAGE_SIZE),
+        page=query.integer("page", 1, 1, MAX_PAGE),
         page_size=query.integer("page_size", DEFAULT_PAGE_SIZE, 1, MAX_PAGE_SIZE),
         cursor=None if cursor is None else Cursor.decode(cursor),
     )

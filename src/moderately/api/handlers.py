@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from moderately.api import wire
 from moderately.api.body import parse_object
-from moderately.api.fields import CREATE_FIELDS, list_query, new_execution, optional_text
+from moderately.api.fields import CREATE_FIELDS, MAX_PAGE, list_query, new_execution, optional_text
 from moderately.api.http import Call, Reply, json_reply
 from moderately.domain.errors import InvalidRequest
 from moderately.protocol import routes
@@ -120,7 +120,7 @@ async def list_events(call: Call) -> Reply:
 
 async def list_agents(call: Call) -> Reply:
     """`GET /agents`."""
-    page = call.query.integer("page", 1, 1, 2**40)
+    page = call.query.integer("page", 1, 1, MAX_PAGE)
     page_size = call.query.integer("page_size", DEFAULT_PAGE_SIZE, 1, MAX_PAGE_SIZE)
     call.query.done()
     agents, total = await call.service.agents(call.principal, page=page, page_size=page_size)

@@ -2,18 +2,11 @@
 
 from typing import Any, Final
 
-from pydantic import TypeAdapter
-
-from moderately.api.fields import (
-    MAX_PRIORITY,
-    MAX_STEPS,
-    MAX_TIMEOUT_SECONDS,
-    METADATA_LIMIT,
-    METADATA_VALUE_LIMIT,
-)
+from moderately.api.fields import MAX_PAGE
 from moderately.api.http import ApiOptions
-from moderately.protocol import wire
-from moderately.protocol.problems import PROBLEM_MEDIA_TYPE, Code, Problem
+from moderately.api.schemas import NO_NUL, component_schemas, nullable
+from moderately.domain.listing import CURSOR_PATTERN
+from moderately.protocol.problems import PROBLEM_MEDIA_TYPE, Code
 from moderately.protocol.vocabulary import (
     DEFAULT_PAGE_SIZE,
     IDENTIFIER_LIMIT,
@@ -27,17 +20,6 @@ __all__ = ["openapi_document"]
 
 Json = dict[str, Any]
 
-_TYPES: Final = (
-    wire.ExecutionObject,
-    wire.ExecutionPage,
-    wire.StepObject,
-    wire.EventObject,
-    wire.EventPage,
-    wire.AgentObject,
-    wire.AgentVersionObject,
-    wire.PageInfo,
-    Problem,
-)
 _MOMENT: Final = "2026-01-31T12:00:00.000000Z"
 _ID: Final = "exec_06c41rg9jvnjsswwnrvj9b2qx1"
 _EXECUTION: Final[Json] = {
@@ -117,7 +99,7 @@ def openapi_document(options: ApiOptions) -> Json:
             **_operator(),
         },
         "components": {
-            "schemas": _schemas(),
+            "schemas": component_schemas(),
             "securitySchemes": {
                 "key": {
                     "type": "http",
@@ -125,74 +107,6 @@ def openapi_document(options: ApiOptions) -> Json:
                     "description": "A key of `moderately keys create`.",
                 }
             },
-        },
-    }
-
-
-def _schemas() -> Json:
-    schemas: Json = {}
-    for noun in _TYPES:
-        schema = TypeAdapter(noun).json_schema(ref_template="#/components/schemas/{model}")
-        schemas |= schema.pop("$defs", {})
-        schemas[noun.__name__] = schema
-    execution = schemas["ExecutionObject"]["properties"]
-    execution["status"] = {"type": "string", "enum": [status.value for status in Status]}
-    for schema in schemas.values():
-        for name, found in schema.get("properties", {}).items():
-            if name.endswith("_at"):
-                _set_format(found)
-    schemas["Problem"]["properties"]["code"] = {"type": "string", "enum": [c.value for c in Code]}
-    schemas["NewExecution"] = _new_execution()
-    return schemas
-
-
-def _set_format(schema: Json) -> None:
-    for option in schema.get("anyOf", [schema]):
-        if option.get("type") == "string":
-            option["format"] = "date-time"
-
-
-def _nullable(schema: Json, description: str) -> Json:
-    return {"anyOf": [schema, {"type": "null"}], "description": description}
-
-
-def _new_execution() -> Json:
-    text = {"type": "string", "minLength": 1, "maxLength": IDENTIFIER_LIMIT}
-    label = {"type": "string", "maxLength": METADATA_VALUE_LIMIT}
-    return {
-        "type": "object",
-        "required": ["agent_id"],
-        "additionalProperties": False,
-        "properties": {
-            "agent_id": {**text, "description": "Which agent to run."},
-            "input_data": _nullable(
-                {"type": "object"}, "Its input; must fit the agent's `input_schema`."
-            ),
-            "metadata": _nullable(
-                {
-                    "type": "object",
-                    "maxProperties": METADATA_LIMIT,
-                    "propertyNames": text,
-                    "additionalProperties": label,
-                },
-                "Your own labels, to filter by.",
-            ),
-            "priority": _nullable(
-                {"type": "integer", "minimum": -MAX_PRIORITY, "maximum": MAX_PRIORITY},
-                "Higher goes first; 0 by default.",
-            ),
-            "timeout_seconds": _nullable(
-                {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_TIMEOUT_SECONDS},
-                "How long it may run, in seconds.",
-            ),
-            "max_steps": _nullable(
-                {"type": "integer", "minimum": 1, "maximum": MAX_STEPS},
-                "How many steps it may take.",
-            ),
-            "idempotency_key": _nullable(
-                {"type": "string", "pattern": f"^[\\x21-\\x7e]{{1,{IDENTIFIER_LIMIT}}}$"},
-                "As the `Idempotency-Key` header.",
-            ),
         },
     }
 
@@ -286,7 +200,7 @@ def _integer(name: str, default: int, low: int, high: int, description: str) -> 
     return _query(name, schema, description)
 
 
-_PAGE: Final = _integer("page", 1, 1, 10**9, "Which page, from 1.")
+_PAGE: Final = _integer("page", 1, 1, MAX_PAGE, "Which page, from 1.")
 _PAGE_SIZE: Final = _integer("page_size", DEFAULT_PAGE_SIZE, 1, MAX_PAGE_SIZE, "How many a page.")
 
 
@@ -363,7 +277,7 @@ def _list() -> Json:
             _query("order_direction", way, "Which way."),
             _query(
                 "cursor",
-                {"type": "string"},
+                {"type": "string", "pattern": CURSOR_PATTERN},
                 "A `next_cursor`: go on from there, whatever is inserted meanwhile. Not with page.",
             ),
             _query("created_after", moment, "Only those created later."),
@@ -401,11 +315,11 @@ def _delete() -> Json:
 
 
 def _cancel(name: str) -> Json:
-    text = {"type": "string", "maxLength": 1000}
+    text = {"type": "string", "maxLength": 1000, "pattern": NO_NUL}
     schema = {
         "type": "object",
         "additionalProperties": False,
-        "properties": {"reason": _nullable(text, "Why, for the record.")},
+        "properties": {"reason": nullable(text, "Why, for the record.")},
     }
     body = {"schema": schema, "example": {"reason": "no longer needed"}}
     return _operation(

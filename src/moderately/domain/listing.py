@@ -1,15 +1,19 @@
 """Lists: what may be asked for, and the cursor that survives inserts."""
 
-import base64
-import binascii
+import re
 from dataclasses import dataclass, field
-
-from moderately.protocol.vocabulary import DEFAULT_PAGE_SIZE, OrderBy, OrderDirection, Status
-
-__all__ = ["Cursor", "ExecutionList", "ListQuery"]
+from typing import Final
 
 from moderately.domain.errors import InvalidRequest
 from moderately.domain.execution import Execution
+from moderately.protocol.vocabulary import DEFAULT_PAGE_SIZE, OrderBy, OrderDirection, Status
+
+__all__ = ["CURSOR_PATTERN", "Cursor", "ExecutionList", "ListQuery"]
+
+CURSOR_PATTERN: Final = "^(0|[1-9][0-9]{0,17})[.]exec_[0-9a-z]{26}$"
+"""What a cursor looks like."""
+
+_CURSOR: Final = re.compile(CURSOR_PATTERN, re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +29,8 @@ class Cursor:
     id: str
 
     def encode(self) -> str:
-        """The cursor as opaque text, safe in a URL."""
-        return base64.urlsafe_b64encode(f"{self.created_at}:{self.id}".encode()).decode()
+        """The cursor as text, safe in a URL."""
+        return f"{self.created_at}.{self.id}"
 
     @classmethod
     def decode(cls, text: str) -> "Cursor":
@@ -35,18 +39,10 @@ class Cursor:
         Raises:
             InvalidRequest: If it is not one.
         """
-        try:
-            created_at, _, execution_id = (
-                base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True)
-                .decode("ascii")
-                .partition(":")
-            )
-            cursor = cls(int(created_at), execution_id)
-        except (ValueError, binascii.Error):
-            cursor = None
-        if cursor is None or not 0 <= cursor.created_at < 2**63 or cursor.encode() != text:
+        if not _CURSOR.fullmatch(text):
             raise InvalidRequest.field("cursor", "is not one; send a next_cursor as it came")
-        return cursor
+        created_at, _, execution_id = text.partition(".")
+        return cls(int(created_at), execution_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,105 @@
+"""The schemas of the API's description: of the wire's types, and of what a create takes."""
+
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+
+from moderately.api.fields import (
+    MAX_PRIORITY,
+    MAX_STEPS,
+    MAX_TIMEOUT_SECONDS,
+    METADATA_LIMIT,
+    METADATA_VALUE_LIMIT,
+)
+from moderately.protocol import wire
+from moderately.protocol.problems import Code, Problem
+from moderately.protocol.vocabulary import IDENTIFIER_LIMIT, Status
+
+__all__ = ["NO_NUL", "component_schemas", "nullable"]
+
+Json = dict[str, Any]
+
+NO_NUL: Final = "^[^\\u0000]*$"
+"""What a string matches that can be stored everywhere."""
+
+_TYPES: Final = (
+    wire.ExecutionObject,
+    wire.ExecutionPage,
+    wire.StepObject,
+    wire.EventObject,
+    wire.EventPage,
+    wire.AgentObject,
+    wire.AgentVersionObject,
+    wire.PageInfo,
+    Problem,
+)
+
+
+def component_schemas() -> Json:
+    """The schemas by name."""
+    schemas: Json = {}
+    for noun in _TYPES:
+        schema = TypeAdapter(noun).json_schema(ref_template="#/components/schemas/{model}")
+        schemas |= schema.pop("$defs", {})
+        schemas[noun.__name__] = schema
+    execution = schemas["ExecutionObject"]["properties"]
+    execution["status"] = {"type": "string", "enum": [status.value for status in Status]}
+    for schema in schemas.values():
+        for name, found in schema.get("properties", {}).items():
+            if name.endswith("_at"):
+                _set_format(found)
+    schemas["Problem"]["properties"]["code"] = {"type": "string", "enum": [c.value for c in Code]}
+    schemas["NewExecution"] = _new_execution()
+    return schemas
+
+
+def _set_format(schema: Json) -> None:
+    for option in schema.get("anyOf", [schema]):
+        if option.get("type") == "string":
+            option["format"] = "date-time"
+
+
+def nullable(schema: Json, description: str) -> Json:
+    """A schema that takes null too."""
+    return {"anyOf": [schema, {"type": "null"}], "description": description}
+
+
+def _new_execution() -> Json:
+    text = {"type": "string", "minLength": 1, "maxLength": IDENTIFIER_LIMIT, "pattern": NO_NUL}
+    label = {"type": "string", "maxLength": METADATA_VALUE_LIMIT, "pattern": NO_NUL}
+    return {
+        "type": "object",
+        "required": ["agent_id"],
+        "additionalProperties": False,
+        "properties": {
+            "agent_id": {**text, "description": "Which agent to run."},
+            "input_data": nullable(
+                {"type": "object"}, "Its input; must fit the agent's `input_schema`."
+            ),
+            "metadata": nullable(
+                {
+                    "type": "object",
+                    "maxProperties": METADATA_LIMIT,
+                    "propertyNames": text,
+                    "additionalProperties": label,
+                },
+                "Your own labels, to filter by.",
+            ),
+            "priority": nullable(
+                {"type": "integer", "minimum": -MAX_PRIORITY, "maximum": MAX_PRIORITY},
+                "Higher goes first; 0 by default.",
+            ),
+            "timeout_seconds": nullable(
+                {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_TIMEOUT_SECONDS},
+                "How long it may run, in seconds.",
+            ),
+            "max_steps": nullable(
+                {"type": "integer", "minimum": 1, "maximum": MAX_STEPS},
+                "How many steps it may take.",
+            ),
+            "idempotency_key": nullable(
+                {"type": "string", "pattern": f"^[\\x21-\\x7e]{{1,{IDENTIFIER_LIMIT}}}$"},
+                "As the `Idempotency-Key` header.",
+            ),
+        },
+    }
