@@ -1,16 +1,15 @@
-"""Builds the two queries of a list: the page and the total.
+"""Builds the two queries of a list: the total and the page.
 
 SQL comes from the fixed fragments here only; what a caller sends travels as parameters.
 """
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 from moderately.domain.listing import ListQuery
 from moderately.protocol.vocabulary import OrderBy, OrderDirection
 from moderately.store.sqlite.rows import EXECUTION_COLUMNS
 
-__all__ = ["ListSql", "build_list"]
+__all__ = ["build_count", "build_page"]
 
 # The index that holds an order. SQLite would guess well most times; a page must be fast always.
 _INDEXES: Final = {
@@ -21,24 +20,18 @@ _INDEXES: Final = {
     OrderBy.STATUS: "executions_by_status",
     OrderBy.PRIORITY: "executions_by_priority",
 }
+_FEW: Final = 1000
 _METADATA: Final = (
     "id IN (SELECT execution_id FROM execution_metadata"
     " WHERE team_id = ? AND key = ? AND value = ?)"
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ListSql:
-    """The two queries of a list, with their parameters."""
-
-    page: str
-    page_parameters: tuple[Any, ...]
-    count: str
-    count_parameters: tuple[Any, ...]
+Sql = tuple[str, tuple[Any, ...]]
 
 
-def build_list(queries: dict[str, str], team_id: str, query: ListQuery) -> ListSql:
-    """Build the queries of a list. The page takes one row more than asked, to see if there is more.
+def build_count(queries: dict[str, str], team_id: str, query: ListQuery) -> Sql:
+    """Build the query for the total, with its parameters.
 
     Args:
         queries: The named queries.
@@ -46,9 +39,23 @@ def build_list(queries: dict[str, str], team_id: str, query: ListQuery) -> ListS
         query: What is asked for.
     """
     where, parameters = _where(team_id, query)
+    return queries["count_executions"].format(where=where, index=_filter(query)), tuple(parameters)
+
+
+def build_page(queries: dict[str, str], team_id: str, query: ListQuery, total: int) -> Sql:
+    """Build the query for the page, with its parameters. It takes one row more, to see if there is.
+
+    Args:
+        queries: The named queries.
+        team_id: Whose executions.
+        query: What is asked for.
+        total: How many match. Few are found by what they match and sorted then; many are found in
+            their order.
+    """
+    where, parameters = _where(team_id, query)
     order, index = _order(query)
-    count = queries["count_executions"].format(where=where, index=_count_index(query))
-    total_parameters = tuple(parameters)
+    if query.metadata or total <= _FEW:
+        index = _filter(query)
     offset = (query.page - 1) * query.page_size
     if query.cursor is not None:
         comparison = ">" if query.order_direction is OrderDirection.ASC else "<"
@@ -56,12 +63,9 @@ def build_list(queries: dict[str, str], team_id: str, query: ListQuery) -> ListS
         parameters += [query.cursor.created_at, query.cursor.id]
         offset = 0
     page = queries["list_executions"].format(
-        columns=EXECUTION_COLUMNS,
-        where=where,
-        order=order,
-        index=index if not query.metadata else "",
+        columns=EXECUTION_COLUMNS, where=where, order=order, index=index
     )
-    return ListSql(page, (*parameters, query.page_size + 1, offset), count, total_parameters)
+    return page, (*parameters, query.page_size + 1, offset)
 
 
 def _where(team_id: str, query: ListQuery) -> tuple[str, list[Any]]:
@@ -85,7 +89,7 @@ def _where(team_id: str, query: ListQuery) -> tuple[str, list[Any]]:
     return " AND ".join(terms), values
 
 
-def _count_index(query: ListQuery) -> str:
+def _filter(query: ListQuery) -> str:
     if query.metadata:
         return ""
     if query.agent_id is not None:

@@ -27,7 +27,7 @@ from moderately.domain.lifecycle import (
 from moderately.domain.listing import Cursor, ExecutionList, ListQuery
 from moderately.domain.ports import Change, Clock, Created, Idempotency, Listener
 from moderately.protocol.vocabulary import OrderBy, Status
-from moderately.store.sqlite.lists import build_list
+from moderately.store.sqlite.lists import build_count, build_page
 from moderately.store.sqlite.readers import Readers
 from moderately.store.sqlite.rows import (
     EXECUTION_COLUMNS,
@@ -163,11 +163,11 @@ class SQLiteStore:
 
     async def list(self, team_id: str, query: ListQuery) -> ExecutionList:
         """A page of a team's executions."""
-        sql = build_list(self._queries, team_id, query)
 
         def read(connection: sqlite3.Connection) -> ExecutionList:
-            rows = connection.execute(sql.page, sql.page_parameters).fetchall()
-            (total,) = connection.execute(sql.count, sql.count_parameters).fetchone()
+            (total,) = connection.execute(*build_count(self._queries, team_id, query)).fetchone()
+            page = build_page(self._queries, team_id, query, total)
+            rows = connection.execute(*page).fetchall() if total else []
             items = [read_execution(row) for row in rows[: query.page_size]]
             more = len(rows) > query.page_size and query.order_by is OrderBy.CREATED_AT
             cursor = Cursor(items[-1].created_at, items[-1].id).encode() if more else None
