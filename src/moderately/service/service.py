@@ -1,7 +1,7 @@
 """The use cases of the API. Everything is scoped to the caller's team."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -24,6 +24,7 @@ from moderately.service.keys import KeyRing
 __all__ = ["Created", "EventList", "Principal", "Service"]
 
 _SHOWN_ID: Final = 80
+_FRESH_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +56,23 @@ class Service:
         engine: Runs the executions.
         keys: Knows the keys.
         clock: Tells the time.
+        monotonic: Tells the time in seconds, for the cache of agents.
     """
 
-    def __init__(self, store: Store, engine: Engine, keys: KeyRing, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        engine: Engine,
+        keys: KeyRing,
+        clock: Clock,
+        monotonic: Callable[[], float],
+    ) -> None:
         self._store = store
         self._engine = engine
         self._keys = keys
         self._clock = clock
+        self._monotonic = monotonic
+        self._agents: dict[str, tuple[float, Agent]] = {}
         self._hub = Hub()
         self._inputs = InputChecks()
         store.subscribe(self._hub.on_changes)
@@ -96,9 +107,7 @@ class Service:
             InvalidRequest: If the input does not fit the agent.
             IdempotencyKeyReused: If the key came with another body before.
         """
-        agent = await self._store.agent(request.agent_id)
-        if agent is None:
-            raise AgentNotFound(f"There is no agent {_shown(request.agent_id)}.")
+        agent = await self._known_agent(request.agent_id)
         self._inputs.check(agent.newest, request.input_data)
         now = self._clock.now()
         execution = Execution(
@@ -119,6 +128,18 @@ class Service:
         repeat = Idempotency(idempotency_key, fingerprint) if idempotency_key else None
         created = await self._store.create(execution, repeat)
         return created if created.replayed else replace(created, execution=self._seen(execution))
+
+    async def _known_agent(self, agent_id: str) -> Agent:
+        """An agent; what was read less than a second ago is not read again."""
+        now = self._monotonic()
+        cached = self._agents.get(agent_id)
+        if cached is not None and now - cached[0] < _FRESH_SECONDS:
+            return cached[1]
+        agent = await self._store.agent(agent_id)
+        if agent is None:
+            raise AgentNotFound(f"There is no agent {_shown(agent_id)}.")
+        self._agents[agent_id] = (now, agent)
+        return agent
 
     async def get(
         self, principal: Principal, execution_id: str, *, wait: float | None = None

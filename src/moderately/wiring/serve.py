@@ -144,7 +144,7 @@ async def _serve(
             max_concurrency=settings.max_concurrency,
             threads=settings.threads,
         )
-        service = Service(store, engine, keys, clock)
+        service = Service(store, engine, keys, clock, time.monotonic)
         await engine.start()
         try:
             base_url = _base_url(settings, listener)
@@ -191,6 +191,7 @@ def _server(settings: Settings, service: Service, on_ready: Callable[[], None]) 
         access_log=False,
         log_config=None,
         server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=_REPLY_GRACE_SECONDS,
     )
     return _Server(config, on_ready)

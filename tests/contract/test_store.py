@@ -1,0 +1,323 @@
+"""What every store promises. Each store is a parameter of the fixture."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from moderately.domain.agents import AgentVersion
+from moderately.domain.errors import (
+    Conflict,
+    DomainError,
+    ExecutionNotFound,
+    ExecutionNotTerminal,
+    ExecutionTerminal,
+    FencedOut,
+    IdempotencyKeyReused,
+    IllegalTransition,
+)
+from moderately.domain.execution import Execution, Failure, NewEvent, Step
+from moderately.domain.ids import ENTROPY_BYTES, new_id
+from moderately.domain.lifecycle import Cancel, Complete, Fail, Release, Start
+from moderately.domain.ports import Change, Idempotency, Store
+from moderately.protocol.vocabulary import Status
+from moderately.store.sqlite import open_stores
+
+Opened = Callable[[], AbstractAsyncContextManager[Store]]
+
+
+class StepClock:
+    """A clock that ticks once each time it is asked."""
+
+    def __init__(self) -> None:
+        self._ticks = itertools.count(1)
+
+    def now(self) -> int:
+        return next(self._ticks)
+
+
+CLOCK = StepClock()
+
+
+@pytest.fixture(params=["sqlite"])
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Opened:
+    """Opens a store; the same one again each time."""
+
+    @asynccontextmanager
+    async def sqlite() -> AsyncIterator[Store]:
+        async with open_stores(tmp_path / "store.db", CLOCK) as stores:
+            yield stores.executions
+
+    return {"sqlite": sqlite}[request.param]
+
+
+def run(opened: Opened, work: Callable[[Store], Awaitable[None]]) -> None:
+    async def inner() -> None:
+        async with opened() as store:
+            await work(store)
+
+    asyncio.run(inner())
+
+
+def new(**fields: Any) -> Execution:
+    now = CLOCK.now()
+    identifier = new_id("exec", now, bytes(ENTROPY_BYTES))
+    known: dict[str, Any] = {"team_id": "team", "agent_id": "agent", "agent_version": "1"}
+    known |= {"status": Status.PENDING, "created_at": now, "updated_at": now, "event_seq": 1}
+    return Execution(id=identifier, **(known | fields))
+
+
+async def kinds(store: Store, execution: Execution) -> list[str]:
+    events = await store.events(execution.id, after=0, limit=100)
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    return [event.type for event in events]
+
+
+def test_what_is_created_reads_back_after_a_new_start(opened: Opened) -> None:
+    text = "\U0001f600 ü \\ud800"
+    execution = new(input_data={"q": [text, None, 1.5]}, metadata={"k": "v"}, priority=-3)
+
+    async def write(store: Store) -> None:
+        assert (await store.create(execution)).execution == execution
+
+    async def read(store: Store) -> None:
+        assert await store.get("team", execution.id) == execution
+        assert await store.get("other", execution.id) is None
+        assert await kinds(store, execution) == ["execution.created"]
+
+    run(opened, write)
+    run(opened, read)
+
+
+def test_a_run_goes_from_claim_to_its_end(opened: Opened) -> None:
+    async def work(store: Store) -> None:
+        changes: list[Change] = []
+        store.subscribe(changes.extend)
+        await store.create(new())
+        [claim] = await store.claim({"agent": 1}, 1)
+        assert claim.execution.status is Status.RUNNING
+        done = await store.apply(claim.execution.id, Complete(claim.fence, None))
+        assert done == await store.get("team", done.id)
+        assert (done.status, done.output_data) == (Status.COMPLETED, None)
+        assert [change.status.value for change in changes] == ["pending", "running", "completed"]
+        assert changes[-1].execution == done
+
+    run(opened, work)
+
+
+def test_claims_take_the_higher_priority_first_and_no_more_than_asked(opened: Opened) -> None:
+    async def work(store: Store) -> None:
+        low, high, other = new(), new(priority=5), new(agent_id="other")
+        again = new(priority=5)
+        for execution in (low, high, other, again):
+            await store.create(execution)
+        claims = await store.claim({"agent": 2, "other": 0}, 10)
+        assert [claim.execution.id for claim in claims] == [high.id, again.id]
+        claims = await store.claim({"agent": 9, "other": 9}, 1)
+        assert [claim.execution.id for claim in claims] == [low.id]
+        assert await store.claim({"nobody": 9}, 9) == []
+
+    run(opened, work)
+
+
+def test_a_stale_fence_writes_nothing(opened: Opened) -> None:
+    async def work(store: Store) -> None:
+        created = new()
+        await store.create(created)
+        [stale] = await store.claim({"agent": 1}, 1)
+        await store.apply(created.id, Release(stale.fence, "gone"))
+        [fresh] = await store.claim({"agent": 1}, 1)
+        before = await store.get("team", created.id)
+        step = Step("0/1", "s", "completed", 1, None, 1, 1, 2)
+        for write in (
+            store.apply(created.id, Complete(stale.fence, 1)),
+            store.apply(created.id, Fail(stale.fence, Failure("agent_error", "x"))),
+            store.apply(created.id, Release(stale.fence, "x")),
+            store.record_step(created.id, stale.fence, step),
+            store.enter_step(created.id, stale.fence, "0/1", "s"),
+            store.append(created.id, stale.fence, [NewEvent("log", {})]),
+        ):
+            with pytest.raises(FencedOut):
+                await write
+        assert await store.get("team", created.id) == before
+        assert await store.steps(created.id) == []
+        await store.apply(created.id, Complete(fresh.fence, 1))
+
+    run(opened, work)
+
+
+def test_nothing_is_recorded_after_a_cancel(opened: Opened) -> None:
+    async def work(store: Store) -> None:
+        created = new()
+        await store.create(created)
+        [claim] = await store.claim({"agent": 1}, 1)
+        cancelled = await store.apply(created.id, Cancel("enough"), team_id="team")
+        step = Step("0/1", "s", "completed", 1, None, 1, 1, 2)
+        for write in (
+            store.record_step(created.id, claim.fence, step),
+            store.append(created.id, claim.fence, [NewEvent("log", {})]),
+            store.apply(created.id, Complete(claim.fence, 1)),
+        ):
+            with pytest.raises(FencedOut):
+                await write
+        with pytest.raises(ExecutionTerminal):
+            await store.apply(created.id, Cancel())
+        assert await store.get("team", created.id) == cancelled
+        assert (await kinds(store, created))[-1] == "execution.cancelled"
+
+    run(opened, work)
+
+
+def test_steps_and_events_share_their_commit(opened: Opened) -> None:
+    async def work(store: Store) -> None:
+        created = new()
+        await store.create(created)
+        [claim] = await store.claim({"agent": 1}, 1)
+        good = Step("0/1", "read", "completed", {"a": [1]}, None, 1, 10, 20)
+        bad = Step("0/2", "write", "failed", None, {"type": "OSError", "message": "x"}, 1, 20, 30)
+        await store.enter_step(created.id, claim.fence, "0/1", "read")
+        await store.record_step(created.id, claim.fence, good)
+        await store.append(created.id, claim.fence, [NewEvent("log", {"n": n}) for n in (1, 2)])
+        await store.record_step(created.id, claim.fence, bad)
+        assert await store.steps(created.id) == [good, bad]
+        assert (await kinds(store, created))[2:] == [
+            "step.started",
+            "step.completed",
+            "log",
+            "log",
+            "step.failed",
+        ]
+        found = await store.get("team", created.id)
+        assert found is not None
+        assert (found.step_count, found.event_seq) == (2, 7)
+
+    run(opened, work)
+
+
+def test_an_idempotency_key_stands_for_one_execution(opened: Opened) -> None:
+    async def work(store: Store) -> None:
+        key = Idempotency("key", "digest")
+        creates = [store.create(new(), key) for _ in range(10)]
+        made = await asyncio.gather(*creates)
+        assert len({one.execution.id for one in made}) == 1
+        assert sum(not one.replayed for one in made) == 1
+        with pytest.raises(IdempotencyKeyReused):
+            await store.create(new(), Idempotency("key", "other"))
+        other = await store.create(new(team_id="other"), key)
+        assert not other.replayed
+        first = made[0].execution
+        await store.apply(first.id, Cancel())
+        await store.delete("team", first.id)
+        assert not (await store.create(new(), key)).replayed
+
+    run(opened, work)
+
+
+def test_a_refused_write_never_fails_its_neighbours(opened: Opened) -> None:
+    async def work(store: Store) -> None:
+        good, twice = new(), new()
+        await store.create(twice)
+        writes: list[Awaitable[Any]] = [
+            store.create(good),
+            store.apply("exec_none", Cancel()),
+            # The same id again fails in the database itself: its batch is rolled back and redone.
+            store.create(twice),
+            store.create(new()),
+        ]
+        found = await asyncio.gather(*writes, return_exceptions=True)
+        assert [isinstance(one, Exception) for one in found] == [False, True, True, False]
+        assert isinstance(found[1], ExecutionNotFound)
+        assert await store.get("team", good.id) == good
+        assert await kinds(store, good) == ["execution.created"]
+
+    run(opened, work)
+
+
+def test_only_what_has_ended_can_be_deleted(opened: Opened) -> None:
+    async def work(store: Store) -> None:
+        created = new(metadata={"a": "b"})
+        await store.create(created)
+        with pytest.raises(ExecutionNotTerminal):
+            await store.delete("team", created.id)
+        await store.apply(created.id, Cancel())
+        with pytest.raises(ExecutionNotFound):
+            await store.delete("other", created.id)
+        await store.delete("team", created.id)
+        assert await store.get("team", created.id) is None
+        assert await store.events(created.id, after=0, limit=9) == []
+
+    run(opened, work)
+
+
+def test_what_ran_when_its_owner_died_goes_back(opened: Opened) -> None:
+    created = new()
+
+    async def die(store: Store) -> None:
+        await store.create(created)
+        await store.claim({"agent": 1}, 1)
+
+    async def take_over(store: Store) -> None:
+        assert await store.release_all("gone") == 1
+        [claim] = await store.claim({"agent": 1}, 1)
+        assert (claim.execution.attempt, claim.fence) == (2, 2)
+
+    run(opened, die)
+    run(opened, take_over)
+
+
+def test_versions_of_agents_never_change_their_schemas(opened: Opened) -> None:
+    def version(name: str, schema: dict[str, Any], **fields: Any) -> AgentVersion:
+        return AgentVersion("agent", name, "d", schema, {}, **fields)
+
+    async def work(store: Store) -> None:
+        await store.register([version("1", {"type": "object"})])
+        await store.register([version("1", {"type": "object"}, max_concurrency=3)])
+        with pytest.raises(Conflict, match="input_schema"):
+            await store.register([version("1", {"type": "array"})])
+        await store.register([version("2", {"type": "array"})])
+        agent = await store.agent("agent")
+        assert agent is not None
+        assert agent.newest.version == "2"
+        assert [v.version for v in await store.agent_versions("agent")] == ["2", "1"]
+        assert (await store.agents(offset=0, limit=9))[1] == 1
+
+    run(opened, work)
+
+
+COMMANDS = st.lists(
+    st.one_of(
+        st.just(Start()),
+        st.builds(Complete, st.integers(1, 3), st.none()),
+        st.builds(Fail, st.integers(1, 3), st.just(Failure("agent_error", "x"))),
+        st.builds(Release, st.integers(1, 3), st.just("x")),
+        st.builds(Cancel),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(COMMANDS)
+def test_commands_at_once_leave_one_end_and_no_gap(opened: Opened, commands: list[Any]) -> None:
+    async def work(store: Store) -> None:
+        created = new()
+        await store.create(created)
+        found = await asyncio.gather(
+            *(store.apply(created.id, command) for command in commands), return_exceptions=True
+        )
+        landed = [one for one in found if isinstance(one, Execution)]
+        refused = [one for one in found if not isinstance(one, Execution)]
+        assert all(isinstance(e, DomainError | FencedOut | IllegalTransition) for e in refused)
+        final = await store.get("team", created.id)
+        assert final is not None
+        assert final == (landed[-1] if landed else created)
+        assert sum(one.status.is_terminal for one in landed) <= 1
+        assert len(await kinds(store, created)) == final.event_seq == 1 + len(landed)
+
+    run(opened, work)
