@@ -6,13 +6,13 @@ import time
 from typing import Final
 
 from starlette.routing import Route, Router
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from moderately.api import handlers
-from moderately.api.http import ApiOptions, Handler, Resource, problem
+from moderately.api.http import ApiOptions, Handler, Resource, problem, request_id, send_reply
 from moderately.api.operator import Metrics, Operator
 from moderately.protocol import routes
-from moderately.protocol.problems import PROBLEM_MEDIA_TYPE, Code
+from moderately.protocol.problems import Code
 from moderately.service import Service
 
 __all__ = ["ApiOptions", "create_app"]
@@ -55,55 +55,18 @@ def create_app(service: Service, options: ApiOptions) -> ASGIApp:
         redirect_slashes=False,
         default=_not_found,
     )
-    # The whole stack, from the outside in.
-    return _RequestId(_Measure(router, metrics))
+    return _Frame(router, metrics)
 
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
     del receive
-    if scope["type"] != "http":
-        return
-    message = "There is nothing here; /docs lists what there is."
-    reply = problem(Code.NOT_FOUND, message, scope["state"]["request_id"])
-    headers = [
-        (b"content-type", PROBLEM_MEDIA_TYPE.encode("ascii")),
-        (b"content-length", str(len(reply.body)).encode("ascii")),
-    ]
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    body = b"" if scope["method"] == "HEAD" else reply.body
-    await send({"type": "http.response.body", "body": body})
+    if scope["type"] == "http":
+        message = "There is nothing here; /docs lists what there is."
+        await send_reply(problem(Code.NOT_FOUND, message, request_id(scope)), scope, send)
 
 
-class _RequestId:
-    """Gives each request an id, or takes the caller's own, and answers with it."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        request_id = ""
-        for name, value in scope["headers"]:
-            if name == b"x-request-id":
-                request_id = value.decode("latin-1")
-                break
-        if not _REQUEST_ID.fullmatch(request_id):
-            request_id = f"req_{secrets.token_hex(8)}"
-        scope["state"] = {**scope.get("state", {}), "request_id": request_id}
-        header = (b"x-request-id", request_id.encode("ascii"))
-
-        async def answer(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"].append(header)
-            await send(message)
-
-        await self._app(scope, receive, answer)
-
-
-class _Measure:
-    """Counts and times requests, by the route's template."""
+class _Frame:
+    """Gives each request an id, or takes the caller's own; counts and times it."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -114,16 +77,16 @@ class _Measure:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        status = 499
-
-        async def answer(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
+        name = ""
+        for header, value in scope["headers"]:
+            if header == b"x-request-id":
+                name = value.decode("latin-1")
+                break
+        if not _REQUEST_ID.fullmatch(name):
+            name = f"req_{secrets.token_hex(8)}"
+        state = scope["state"] = {"request_id": name, "route": "unknown", "status": 499}
         try:
-            await self._app(scope, receive, answer)
+            await self._app(scope, receive, send)
         finally:
-            path = scope["state"].get("route", "unknown")
-            self._metrics.observe(scope["method"], path, status, time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            self._metrics.observe(scope["method"], state["route"], state["status"], seconds)

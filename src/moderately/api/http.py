@@ -39,6 +39,8 @@ __all__ = [
     "Wait",
     "json_reply",
     "problem",
+    "request_id",
+    "send_reply",
 ]
 
 T = TypeVar("T")
@@ -207,24 +209,43 @@ class Call:
         """Do something that may take as long as `wait`, unless the caller hangs up meanwhile."""
         if not wait.seconds:
             return await work
-        task = asyncio.ensure_future(work)
+        loop = asyncio.get_running_loop()
+        listener = _Listener(self._receive)
+        # Most waits are short: only a caller who is kept waiting is listened to.
+        later = loop.call_later(_PATIENCE_SECONDS, listener.start)
         try:
-            done, _ = await asyncio.wait((task,), timeout=_PATIENCE_SECONDS)
-            if not done:
-                gone = asyncio.ensure_future(self._gone())
-                try:
-                    await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    gone.cancel()
-            if not task.done():
-                raise _HungUp
-            return task.result()
+            return await work
+        except asyncio.CancelledError:
+            if listener.has_hung_up:
+                raise _HungUp from None
+            raise
         finally:
-            task.cancel()
+            later.cancel()
+            listener.stop()
 
-    async def _gone(self) -> None:
+
+class _Listener:
+    """Cancels the task that made it when the caller hangs up."""
+
+    def __init__(self, receive: Receive) -> None:
+        self.has_hung_up = False
+        self._receive = receive
+        self._owner = asyncio.current_task()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._listen())
+
+    def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _listen(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
+        self.has_hung_up = True
+        if self._owner is not None:
+            self._owner.cancel()
 
 
 class _HungUp(Exception):
@@ -284,6 +305,26 @@ def _refusal(error: DomainError, request_id: str) -> Reply:
     return reply
 
 
+def request_id(scope: Scope) -> str:
+    """The request's id."""
+    return str(scope["state"]["request_id"])
+
+
+async def send_reply(reply: Reply, scope: Scope, send: Send) -> None:
+    """Send a reply, with the request's id."""
+    scope["state"]["status"] = reply.status
+    headers = [(b"x-request-id", request_id(scope).encode("ascii"))]
+    if reply.body:
+        headers.append((b"content-type", reply.media_type.encode("ascii")))
+    if reply.status != HTTPStatus.NO_CONTENT:
+        headers.append((b"content-length", str(len(reply.body)).encode("ascii")))
+    for name, value in reply.headers.items():
+        headers.append((name.lower().encode("ascii"), value.encode("latin-1")))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    body = b"" if scope["method"] == "HEAD" else reply.body
+    await send({"type": "http.response.body", "body": body})
+
+
 Handler = Callable[[Call], Awaitable[Reply]]
 
 
@@ -323,23 +364,14 @@ class Resource:
             reply = await self._answer(scope, receive)
         except _HungUp:
             return
-        headers = [(b"content-type", reply.media_type.encode("ascii"))] if reply.body else []
-        headers += [
-            (name.lower().encode("ascii"), value.encode("latin-1"))
-            for name, value in reply.headers.items()
-        ]
-        if reply.status != HTTPStatus.NO_CONTENT:
-            headers.append((b"content-length", str(len(reply.body)).encode("ascii")))
-        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-        body = b"" if scope["method"] == "HEAD" else reply.body
-        await send({"type": "http.response.body", "body": body})
+        await send_reply(reply, scope, send)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Reply:
-        request_id: str = scope["state"]["request_id"]
+        name = request_id(scope)
         handler = self._handlers.get(scope["method"])
         if handler is None:
             message = f"{scope['method']} does not apply here; {self._allow} do."
-            reply = problem(Code.METHOD_NOT_ALLOWED, message, request_id)
+            reply = problem(Code.METHOD_NOT_ALLOWED, message, name)
             reply.headers["Allow"] = self._allow
             return reply
         try:
@@ -348,13 +380,13 @@ class Resource:
                 await call.authenticate()
             return await handler(call)
         except DomainError as error:
-            return _refusal(error, request_id)
+            return _refusal(error, name)
         except _HungUp:
             raise
         except Exception:  # noqa: BLE001 - it is in the log, under the request's id
-            _log.exception("request %s failed", request_id)
+            _log.exception("request %s failed", name)
             return problem(
                 Code.INTERNAL,
-                f"Something went wrong on our side. Report it with request id {request_id}.",
-                request_id,
+                f"Something went wrong on our side. Report it with request id {name}.",
+                name,
             )

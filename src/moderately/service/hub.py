@@ -79,7 +79,14 @@ class Hub:
         Returns:
             The execution as it ended; None if it goes on, or the time is up.
         """
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(seconds, _give_up, waiter.future)
         try:
-            return await asyncio.wait_for(waiter.future, seconds)
-        except TimeoutError:
-            return None
+            return await waiter.future
+        finally:
+            timer.cancel()
+
+
+def _give_up(future: "asyncio.Future[Execution | None]") -> None:
+    if not future.done():
+        future.set_result(None)
