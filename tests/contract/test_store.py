@@ -69,7 +69,8 @@ def new(**fields: Any) -> Execution:
     now = CLOCK.now()
     identifier = new_id("exec", now, bytes(ENTROPY_BYTES))
     known: dict[str, Any] = {"team_id": "team", "agent_id": "agent", "agent_version": "1"}
-    known |= {"status": Status.PENDING, "created_at": now, "updated_at": now, "event_seq": 1}
+    known |= {"status": Status.PENDING, "created_at": now, "updated_at": now}
+    known |= {"metadata": {}, "event_seq": 1}
     return Execution(id=identifier, **(known | fields))
 
 

@@ -35,7 +35,7 @@ ENDS = {
 
 
 def new(status: Status = Status.PENDING) -> Execution:
-    return Execution("exec_1", "team", "agent", "1", status, 1, 1, event_seq=1)
+    return Execution("exec_1", "team", "agent", "1", status, 1, 1, {}, event_seq=1)
 
 
 @given(st.lists(COMMANDS, max_size=30))

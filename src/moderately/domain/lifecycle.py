@@ -10,7 +10,7 @@ event to record. A store writes both in one transaction, or neither. A terminal 
 row of the table, so that nothing leads out of it.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from moderately.domain.errors import ExecutionTerminal, FencedOut, IllegalTransition
@@ -112,8 +112,8 @@ def decide(execution: Execution, command: Command, now: int) -> tuple[Execution,
     if status is None:
         raise IllegalTransition(f"{type(command).__name__} does not apply to {execution.status}")
     changes, event = _effects(execution, command, now)
-    after = replace(
-        execution, status=status, updated_at=now, event_seq=execution.event_seq + 1, **changes
+    after = execution._replace(
+        status=status, updated_at=now, event_seq=execution.event_seq + 1, **changes
     )
     return after, event
 

@@ -44,10 +44,17 @@ class Idempotency:
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """A create's answer; `replayed` when the execution was there already."""
+    """A create's answer.
+
+    Attributes:
+        execution: The execution as it was created: pending.
+        replayed: Whether it was there already.
+        started: Whether it has started in the same transaction.
+    """
 
     execution: Execution
-    replayed: bool
+    replayed: bool = False
+    started: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +98,19 @@ class Store(Protocol):
         """Call this after each commit."""
         ...
 
-    async def create(self, execution: Execution, idempotency: Idempotency | None = None) -> Created:
+    async def create(
+        self,
+        execution: Execution,
+        idempotency: Idempotency | None = None,
+        *,
+        start: bool = False,
+    ) -> Created:
         """Record a new execution, its first event and its idempotency key, in one transaction.
+
+        Args:
+            execution: The execution, pending.
+            idempotency: What makes a repeated create the same one.
+            start: Whether to start it at once, as a claim does.
 
         Raises:
             IdempotencyKeyReused: If the key is taken by another body.
@@ -266,6 +284,14 @@ class Engine(Protocol):
 
     async def stop(self, grace: float) -> None:
         """Take no more work, give what runs `grace` seconds to end, and hand the rest back."""
+        ...
+
+    async def submit(self, execution: Execution, idempotency: Idempotency | None) -> Created:
+        """Record a new execution, and see to it that it runs.
+
+        Raises:
+            IdempotencyKeyReused: If the key is taken by another body.
+        """
         ...
 
     def serves(self, agent_id: str) -> bool:

@@ -10,13 +10,14 @@ import asyncio
 import logging
 from collections import Counter, deque
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from moderately.domain.errors import DomainError, FencedOut, IllegalTransition, Unavailable
 from moderately.domain.execution import Claim, Execution, Failure
 from moderately.domain.lifecycle import Command, Fail, Release
-from moderately.domain.ports import Change, Outcome, Runner, Store
+from moderately.domain.ports import Change, Created, Idempotency, Outcome, Runner, Store
+from moderately.engine.slots import Slots
 from moderately.protocol.vocabulary import Status
 
 __all__ = ["LocalEngine"]
@@ -31,7 +32,6 @@ _ENDING_SECONDS: Final = 2.0
 @dataclass(slots=True, eq=False)
 class _Run:
     claim: Claim
-    is_blocking: bool
     timer: asyncio.TimerHandle | None = None
 
 
@@ -49,12 +49,10 @@ class LocalEngine:
         self._store = store
         self._runner = runner
         self._agents = dict(runner.agents())
-        self._blocking = {name for name in self._agents if runner.is_blocking(name)}
-        self._max_concurrency = max_concurrency
-        self._threads = min(threads, max_concurrency)
-        self._runs: dict[str, _Run] = {}
-        self._active: Counter[str] = Counter()
-        self._active_blocking = 0
+        blocking = {name for name in self._agents if runner.is_blocking(name)}
+        self._slots = Slots(self._agents, blocking, limit=max_concurrency, threads=threads)
+        self._runs: dict[tuple[str, int], _Run] = {}
+        self._starting: set[str] = set()
         self._hungry: set[str] = set()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
@@ -111,44 +109,76 @@ class LocalEngine:
                 "kind": "agent",
                 "message": f"No worker serves agent {agent_id!r}: start the service with it.",
             }
-        limit = self._agents[agent_id].max_concurrency
-        if limit is not None and self._active[agent_id] >= limit:
-            return {
-                "kind": "agent_concurrency",
-                "message": f"{limit} executions of {agent_id!r} run, which is its limit.",
-            }
-        if self._free(is_blocking=agent_id in self._blocking) <= 0:
-            return {
-                "kind": "worker_concurrency",
-                "message": f"{len(self._runs)} executions run, which is the worker's limit.",
-            }
-        return None
+        return self._slots.why_not(agent_id)
 
     def snapshot(self) -> Mapping[str, int]:
         """Gauges by name."""
-        return {"active_runs": len(self._runs), "active_blocking_runs": self._active_blocking}
+        slots = self._slots
+        return {"active_runs": slots.taken, "active_blocking_runs": slots.taken_blocking}
+
+    async def submit(self, execution: Execution, idempotency: Idempotency | None) -> Created:
+        """Record a new execution. One that can run at once starts in the same transaction."""
+        agent_id, execution_id = execution.agent_id, execution.id
+        start = (
+            agent_id in self._agents
+            and agent_id not in self._hungry
+            and not self._stopping
+            and self._slots.free_for(agent_id) > 0
+        )
+        if not start:
+            return await self._store.create(execution, idempotency)
+        self._slots.take(agent_id)
+        self._starting.add(execution_id)
+        try:
+            return await self._store.create(execution, idempotency, start=True)
+        finally:
+            # Still there if nothing was committed: the create failed, or was a repeated one.
+            if execution_id in self._starting:
+                self._starting.remove(execution_id)
+                self._give(agent_id)
 
     def _on_changes(self, changes: Sequence[Change]) -> None:
+        started: list[Claim] = []
         for change in changes:
-            if change.execution is None:
+            execution = change.execution
+            if execution is None:
+                continue
+            key = execution.id, execution.fence
+            if change.status is Status.RUNNING:
+                if key not in self._runs:
+                    started.append(self._begin(execution))
                 continue
             if change.status is Status.PENDING:
                 self._look_for((change.agent_id,))
-            run = self._runs.get(change.execution_id)
-            if run is not None and (
-                change.status is not Status.RUNNING or change.execution.fence != run.claim.fence
-            ):
+            run = self._runs.get(key)
+            if run is not None:
                 self._disarm(run)
-                self._runner.interrupt(change.execution_id, run.claim.fence)
+                self._runner.start(started, self._done)
+                started = []
+                self._runner.interrupt(*key)
+        if started:
+            self._runner.start(started, self._done)
+
+    def _begin(self, execution: Execution) -> Claim:
+        """Take note of an execution that has just started: each that starts in here is ours."""
+        if execution.id in self._starting:
+            self._starting.remove(execution.id)
+        else:
+            self._slots.take(execution.agent_id)
+        own = self._agents[execution.agent_id].timeout_seconds
+        limits = [s for s in (own, execution.timeout_seconds) if s is not None]
+        claim = Claim(execution, execution.fence, min(limits, default=None))
+        run = _Run(claim)
+        if claim.timeout is not None:
+            run.timer = self._loop.call_later(claim.timeout, self._time_out, claim)
+        self._runs[execution.id, execution.fence] = run
+        self._idle.clear()
+        return claim
 
     def _look_for(self, agent_ids: Iterable[str]) -> None:
         self._hungry.update(name for name in agent_ids if name in self._agents)
         if self._hungry:
             self._wake.set()
-
-    def _free(self, *, is_blocking: bool) -> int:
-        free = self._max_concurrency - len(self._runs)
-        return min(free, self._threads - self._active_blocking) if is_blocking else free
 
     async def _dispatch(self) -> None:
         while not self._stopping:
@@ -168,12 +198,12 @@ class LocalEngine:
                 self._wake.set()
 
     async def _claim(self, *, is_blocking: bool) -> None:
-        limit = min(self._free(is_blocking=is_blocking), _CLAIM_LIMIT)
+        slots = self._slots
+        limit = min(slots.free(is_blocking=is_blocking), _CLAIM_LIMIT)
         wanted = {}
         for agent_id in self._hungry:
-            own = self._agents[agent_id].max_concurrency
-            free = limit if own is None else min(limit, own - self._active[agent_id])
-            if free > 0 and (agent_id in self._blocking) is is_blocking:
+            free = min(limit, slots.free_for(agent_id))
+            if free > 0 and slots.is_blocking(agent_id) is is_blocking:
                 wanted[agent_id] = free
         if not wanted or self._stopping:
             return
@@ -188,25 +218,6 @@ class LocalEngine:
         self._hungry |= {name for name, free in wanted.items() if full or taken[name] >= free}
         if full:
             self._wake.set()
-        self._run(claims, is_blocking=is_blocking)
-
-    def _run(self, claims: Sequence[Claim], *, is_blocking: bool) -> None:
-        timed = []
-        for found in claims:
-            execution = found.execution
-            own = self._agents[execution.agent_id].timeout_seconds
-            limits = [s for s in (own, execution.timeout_seconds) if s is not None]
-            claim = replace(found, timeout=min(limits)) if limits else found
-            timed.append(claim)
-            run = _Run(claim, is_blocking)
-            if claim.timeout is not None:
-                run.timer = self._loop.call_later(claim.timeout, self._time_out, claim)
-            self._runs[execution.id] = run
-            self._active[execution.agent_id] += 1
-            self._active_blocking += is_blocking
-        if timed:
-            self._idle.clear()
-            self._runner.start(timed, self._done)
 
     def _time_out(self, claim: Claim) -> None:
         message = f"The execution ran longer than its timeout of {claim.timeout:g} s."
@@ -227,13 +238,13 @@ class LocalEngine:
     async def _end(self, claim: Claim, outcome: Outcome | None) -> None:
         if outcome is not None:
             await self._write(claim, outcome)
-        execution = claim.execution
-        run = self._runs.pop(execution.id)
-        self._disarm(run)
-        self._active[execution.agent_id] -= 1
-        self._active_blocking -= run.is_blocking
+        self._disarm(self._runs.pop((claim.execution.id, claim.fence)))
+        self._give(claim.execution.agent_id)
         if not self._runs:
             self._idle.set()
+
+    def _give(self, agent_id: str) -> None:
+        self._slots.give(agent_id)
         if self._hungry:
             self._wake.set()
 

@@ -126,8 +126,10 @@ class Service:
             event_seq=1,
         )
         repeat = Idempotency(idempotency_key, fingerprint) if idempotency_key else None
-        created = await self._store.create(execution, repeat)
-        return created if created.replayed else replace(created, execution=self._seen(execution))
+        created = await self._engine.submit(execution, repeat)
+        if created.replayed or created.started:
+            return created
+        return replace(created, execution=self._seen(execution))
 
     async def _known_agent(self, agent_id: str) -> Agent:
         """An agent; what was read less than a second ago is not read again."""
@@ -177,7 +179,7 @@ class Service:
         if execution.status is not Status.PENDING:
             return execution
         blocked_on = self._engine.blocked_on(execution)
-        return replace(execution, blocked_on=blocked_on) if blocked_on else execution
+        return execution._replace(blocked_on=blocked_on) if blocked_on else execution
 
     async def cancel(
         self, principal: Principal, execution_id: str, *, reason: str | None

@@ -2,11 +2,11 @@
 -- from its own fixed set, never from what a caller sent.
 
 -- name: insert_execution
--- Record a new execution.
+-- Record a new execution, pending or started at once.
 INSERT INTO executions (
     id, team_id, agent_id, agent_version, status, created_at, updated_at, input_data, metadata,
-    priority, timeout_seconds, max_steps, parent_id, event_seq
-) VALUES (?, ?, ?, ?, 'pending', ?, ?, ?, ?, ?, ?, ?, ?, 1);
+    priority, timeout_seconds, max_steps, parent_id, attempt, fence, event_seq, started_at
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: insert_metadata
 -- Record one label of an execution, to filter by.

@@ -18,14 +18,15 @@ __all__ = [
     "read_step",
     "read_version",
     "to_json",
+    "write_execution",
     "write_version",
 ]
 
 Row = Sequence[Any]
 
 EXECUTION_COLUMNS: Final = (
-    "id, team_id, agent_id, agent_version, status, created_at, updated_at, input_data, "
-    "output_data, error, metadata, status_reason, current_step, step_count, attempt, priority, "
+    "id, team_id, agent_id, agent_version, status, created_at, updated_at, metadata, input_data, "
+    "output_data, error, status_reason, current_step, step_count, attempt, priority, "
     "timeout_seconds, max_steps, parent_id, fence, event_seq, started_at, paused_at, "
     "completed_at, failed_at, cancelled_at"
 )
@@ -45,7 +46,7 @@ def _optional(text: str | None) -> Any:
 
 def read_execution(row: Row) -> Execution:
     """An execution from a row of `EXECUTION_COLUMNS`."""
-    metadata = row[10]
+    metadata = row[7]
     return Execution(
         row[0],
         row[1],
@@ -54,14 +55,38 @@ def read_execution(row: Row) -> Execution:
         _STATUSES[row[4]],
         row[5],
         row[6],
-        _optional(row[7]),
+        {} if metadata == "{}" else json.loads(metadata),
         _optional(row[8]),
         _optional(row[9]),
-        {} if metadata == "{}" else json.loads(metadata),
+        _optional(row[10]),
         row[11],
         None,
         _optional(row[12]),
         *row[13:],
+    )
+
+
+def write_execution(execution: Execution) -> tuple[Any, ...]:
+    """The parameters of `insert_execution`."""
+    inputs = execution.input_data
+    return (
+        execution.id,
+        execution.team_id,
+        execution.agent_id,
+        execution.agent_version,
+        execution.status.value,
+        execution.created_at,
+        execution.updated_at,
+        None if inputs is None else to_json(inputs),
+        to_json(execution.metadata),
+        execution.priority,
+        execution.timeout_seconds,
+        execution.max_steps,
+        execution.parent_id,
+        execution.attempt,
+        execution.fence,
+        execution.event_seq,
+        execution.started_at,
     )
 
 

@@ -37,6 +37,7 @@ from moderately.store.sqlite.rows import (
     read_step,
     read_version,
     to_json,
+    write_execution,
     write_version,
 )
 from moderately.store.sqlite.writer import Transaction, Writer
@@ -84,17 +85,23 @@ class SQLiteStore:
         """Call this after each commit."""
         self._listeners.append(listener)
 
-    async def create(self, execution: Execution, idempotency: Idempotency | None = None) -> Created:
+    async def create(
+        self,
+        execution: Execution,
+        idempotency: Idempotency | None = None,
+        *,
+        start: bool = False,
+    ) -> Created:
         """Record a new execution, its first event and its idempotency key."""
 
         def write(tx: Transaction) -> Created:
             if idempotency is not None and (found := self._replay(tx, execution, idempotency)):
                 return Created(found, replayed=True)
-            self._insert(tx, execution)
+            self._insert(tx, execution, start=start)
             if idempotency is not None:
                 row = (execution.team_id, idempotency.key, idempotency.fingerprint, execution.id)
                 tx.run(self._queries["insert_idempotency_key"], row)
-            return Created(execution, replayed=False)
+            return Created(execution, started=start)
 
         return await self._writer.submit(write)
 
@@ -112,32 +119,24 @@ class SQLiteStore:
             )
         return as_created(self._read(tx, row[0]))
 
-    def _insert(self, tx: Transaction, execution: Execution) -> None:
-        inputs = execution.input_data
-        tx.run(
-            self._queries["insert_execution"],
-            (
-                execution.id,
-                execution.team_id,
-                execution.agent_id,
-                execution.agent_version,
-                execution.created_at,
-                execution.updated_at,
-                None if inputs is None else to_json(inputs),
-                to_json(execution.metadata),
-                execution.priority,
-                execution.timeout_seconds,
-                execution.max_steps,
-                execution.parent_id,
-            ),
-        )
+    def _insert(self, tx: Transaction, execution: Execution, *, start: bool) -> None:
+        now = execution.created_at
+        events = [created_event(execution)]
+        if start:
+            execution, event = decide(execution, Start(), now)
+            events.append(event)
+        tx.run(self._queries["insert_execution"], write_execution(execution))
         for key, value in execution.metadata.items():
             tx.run(self._queries["insert_metadata"], (execution.team_id, key, value, execution.id))
-        self._record(tx, execution, created_event(execution), execution.created_at)
+        self._record(tx, execution, events, now)
 
-    def _record(self, tx: Transaction, execution: Execution, event: NewEvent, now: int) -> None:
-        """Record the newest event of an execution that was just written whole."""
-        self._insert_event(tx, execution.id, execution.event_seq, event, now)
+    def _record(
+        self, tx: Transaction, execution: Execution, events: Sequence[NewEvent], now: int
+    ) -> None:
+        """Record the newest events of an execution that was just written whole."""
+        first = execution.event_seq - len(events) + 1
+        for seq, event in enumerate(events, first):
+            self._insert_event(tx, execution.id, seq, event, now)
         tx.changes.append(
             Change(
                 execution.id, execution.agent_id, execution.status, execution.event_seq, execution
@@ -206,7 +205,7 @@ class SQLiteStore:
             parameters[column] = to_json(value) if column in _JSON else value
         if tx.run(self._queries[query], parameters).rowcount != 1:
             raise FencedOut(execution.id)
-        self._record(tx, after, event, now)
+        self._record(tx, after, [event], now)
         return after
 
     async def claim(self, agents: Mapping[str, int], limit: int) -> Sequence[Claim]:
