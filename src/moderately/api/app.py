@@ -1,5 +1,6 @@
 """The application: its routes, and what stands before them."""
 
+import itertools
 import re
 import secrets
 import time
@@ -71,6 +72,7 @@ class _Frame:
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
+        self._numbers = itertools.count(secrets.randbits(62))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -83,7 +85,7 @@ class _Frame:
                 name = value.decode("latin-1")
                 break
         if not _REQUEST_ID.fullmatch(name):
-            name = f"req_{secrets.token_hex(8)}"
+            name = f"req_{next(self._numbers):016x}"
         state = scope["state"] = {"request_id": name, "route": "unknown", "status": 499}
         try:
             await self._app(scope, receive, send)

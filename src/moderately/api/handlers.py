@@ -78,8 +78,12 @@ async def retrieve_execution(call: Call) -> Reply:
     """`GET /agent-executions/{id}`."""
     wait = call.wait()
     call.query.done()
-    work = call.service.get(call.principal, call.identifier, wait=wait.seconds)
-    return wait.tell(json_reply(wire.execution_object(await call.held(work, wait))))
+    found = await call.held(
+        lambda seconds: call.service.get(call.principal, call.identifier, wait=seconds),
+        wait,
+        lambda execution: execution.status.is_terminal,
+    )
+    return wait.tell(json_reply(wire.execution_object(found)))
 
 
 async def delete_execution(call: Call) -> Reply:
@@ -112,10 +116,14 @@ async def list_events(call: Call) -> Reply:
     limit = call.query.integer("limit", 100, 1, _EVENT_LIMIT)
     wait = call.wait()
     call.query.done()
-    work = call.service.events(
-        call.principal, call.identifier, after=after, limit=limit, wait=wait.seconds
+    found = await call.held(
+        lambda seconds: call.service.events(
+            call.principal, call.identifier, after=after, limit=limit, wait=seconds
+        ),
+        wait,
+        lambda events: events.is_terminal or bool(events.items),
     )
-    return wait.tell(json_reply(wire.event_page(await call.held(work, wait), after)))
+    return wait.tell(json_reply(wire.event_page(found, after)))
 
 
 async def list_agents(call: Call) -> Reply:

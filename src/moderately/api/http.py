@@ -9,7 +9,8 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
@@ -205,22 +206,31 @@ class Call:
                     break
         return Wait(None if seconds is None else min(seconds, self.options.max_wait))
 
-    async def held(self, work: Coroutine[Any, Any, T], wait: Wait) -> T:
-        """Do something that may take as long as `wait`, unless the caller hangs up meanwhile."""
-        if not wait.seconds:
-            return await work
-        loop = asyncio.get_running_loop()
+    async def held(
+        self, work: Callable[[float | None], Awaitable[T]], wait: Wait, is_over: Callable[[T], bool]
+    ) -> T:
+        """Do something that may wait, unless the caller hangs up meanwhile.
+
+        Most waits are short: only a caller who is kept waiting is listened to.
+
+        Args:
+            work: What to do, given how long it may wait, in seconds.
+            wait: How long it may wait in all.
+            is_over: Whether a result is worth no further waiting.
+        """
+        seconds, begun = wait.seconds, time.monotonic()
+        found = await work(seconds and min(seconds, _PATIENCE_SECONDS))
+        left = (seconds or 0) - (time.monotonic() - begun)
+        if left <= 0 or is_over(found):
+            return found
         listener = _Listener(self._receive)
-        # Most waits are short: only a caller who is kept waiting is listened to.
-        later = loop.call_later(_PATIENCE_SECONDS, listener.start)
         try:
-            return await work
+            return await work(left)
         except asyncio.CancelledError:
             if listener.has_hung_up:
                 raise _HungUp from None
             raise
         finally:
-            later.cancel()
             listener.stop()
 
 
@@ -231,14 +241,10 @@ class _Listener:
         self.has_hung_up = False
         self._receive = receive
         self._owner = asyncio.current_task()
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._listen())
 
     def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
+        self._task.cancel()
 
     async def _listen(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":

@@ -27,6 +27,8 @@ class Hub:
     """Wakes waiters after the commit that they wait for, with what it wrote."""
 
     def __init__(self) -> None:
+        # Kept, since asking for the running loop is a system call in Python 3.11.
+        self._loop = asyncio.get_running_loop()
         self._waiters: dict[str, list[Waiter]] = {}
         self._count = 0
         self._closed = False
@@ -50,7 +52,7 @@ class Hub:
 
     def join(self, execution_id: str, *, after: int | None = None) -> Waiter:
         """Begin to wait. Look at the store after this, so that nothing slips through between."""
-        waiter = Waiter(after, asyncio.get_running_loop().create_future())
+        waiter = Waiter(after, self._loop.create_future())
         self._waiters.setdefault(execution_id, []).append(waiter)
         self._count += 1
         if self._closed:
@@ -79,8 +81,7 @@ class Hub:
         Returns:
             The execution as it ended; None if it goes on, or the time is up.
         """
-        loop = asyncio.get_running_loop()
-        timer = loop.call_later(seconds, _give_up, waiter.future)
+        timer = self._loop.call_later(seconds, _give_up, waiter.future)
         try:
             return await waiter.future
         finally:

@@ -1,6 +1,5 @@
 """The use cases of the API. Everything is scoped to the caller's team."""
 
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -17,6 +16,7 @@ from moderately.domain.lifecycle import Cancel
 from moderately.domain.listing import ExecutionList, ListQuery
 from moderately.domain.ports import Clock, Created, Engine, Idempotency, Store
 from moderately.protocol.vocabulary import Status
+from moderately.service.entropy import Entropy
 from moderately.service.hub import Hub
 from moderately.service.inputs import InputChecks
 from moderately.service.keys import KeyRing
@@ -73,6 +73,7 @@ class Service:
         self._clock = clock
         self._monotonic = monotonic
         self._agents: dict[str, tuple[float, Agent]] = {}
+        self._entropy = Entropy()
         self._hub = Hub()
         self._inputs = InputChecks()
         store.subscribe(self._hub.on_changes)
@@ -111,7 +112,7 @@ class Service:
         self._inputs.check(agent.newest, request.input_data)
         now = self._clock.now()
         execution = Execution(
-            id=new_id("exec", now, secrets.token_bytes(ENTROPY_BYTES)),
+            id=new_id("exec", now, self._entropy.take(ENTROPY_BYTES)),
             team_id=principal.team_id,
             agent_id=request.agent_id,
             agent_version=agent.newest.version,

@@ -78,6 +78,10 @@ class SQLiteStore:
         self._queries = queries
         self._clock = clock
         self._listeners = listeners
+        # What runs, as this writer last wrote it: nobody else writes, so that it need not be read
+        # again to end it. Forgotten whenever anything is rolled back.
+        self._live: dict[str, Execution] = {}
+        writer.on_rollback(self._live.clear)
         self._get = queries["get_execution"].format(columns=EXECUTION_COLUMNS)
         self._waiting = queries["waiting_executions"].format(columns=EXECUTION_COLUMNS)
 
@@ -134,6 +138,10 @@ class SQLiteStore:
         self, tx: Transaction, execution: Execution, events: Sequence[NewEvent], now: int
     ) -> None:
         """Record the newest events of an execution that was just written whole."""
+        if execution.status is Status.RUNNING:
+            self._live[execution.id] = execution
+        else:
+            self._live.pop(execution.id, None)
         first = execution.event_seq - len(events) + 1
         for seq, event in enumerate(events, first):
             self._insert_event(tx, execution.id, seq, event, now)
@@ -150,6 +158,8 @@ class SQLiteStore:
         tx.run(self._queries["insert_event"], row)
 
     def _read(self, tx: Transaction, execution_id: str) -> Execution:
+        if (live := self._live.get(execution_id)) is not None:
+            return live
         row = tx.run(self._get, (execution_id,)).fetchone()
         if row is None:
             raise ExecutionNotFound(f"There is no execution {execution_id!r}.")
@@ -251,6 +261,7 @@ class SQLiteStore:
         def write(tx: Transaction) -> None:
             now = self._clock.now()
             key = (entered, now, execution_id, fence)
+            self._live.pop(execution_id, None)
             row = tx.run(self._queries["advance_step"], key).fetchone()
             if row is None:
                 raise FencedOut(execution_id)
@@ -297,6 +308,7 @@ class SQLiteStore:
         self, tx: Transaction, query: str, key: tuple[Any, ...], events: Sequence[NewEvent]
     ) -> None:
         execution_id = key[-2]
+        self._live.pop(execution_id, None)
         row = tx.run(self._queries[query], key).fetchone()
         if row is None:
             raise FencedOut(execution_id)

@@ -87,6 +87,7 @@ class Writer:
     def __init__(self, connection: sqlite3.Connection, on_commit: Listener) -> None:
         self._connection = connection
         self._on_commit = on_commit
+        self._on_rollback: Callable[[], None] = lambda: None
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[_Write] = deque()
         self._busy = False
@@ -105,6 +106,10 @@ class Writer:
     def failed(self) -> bool:
         """Whether the newest transaction could not be committed."""
         return self._failed
+
+    def on_rollback(self, forget: Callable[[], None]) -> None:
+        """Call this whenever what was written is not kept after all."""
+        self._on_rollback = forget
 
     def submit(
         self, operation: Callable[[Transaction], T], *, lazy: bool = False
@@ -211,6 +216,7 @@ class Writer:
 
     def _abandon(self, batch: _Batch, error: Exception, *, all_of_it: bool = False) -> bool:
         """Roll a batch back. Its writes run again one by one, unless none can succeed."""
+        self._on_rollback()
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
         if all_of_it or len(batch.writes) == 1:
