@@ -127,6 +127,27 @@ def test_claims_take_the_higher_priority_first_and_no_more_than_asked(opened: Op
     run(opened, work)
 
 
+def test_an_execution_can_start_in_the_transaction_that_creates_it(opened: Opened) -> None:
+    async def work(store: Store) -> None:
+        changes: list[Change] = []
+        store.subscribe(changes.extend)
+        execution = new()
+        repeat = Idempotency("key", "print")
+        created = await store.create(execution, repeat, start=True)
+        assert (created.execution, created.started, created.replayed) == (execution, True, False)
+        stored = await store.get("team", execution.id)
+        assert stored is not None
+        assert (stored.status, stored.fence, stored.attempt) == (Status.RUNNING, 1, 1)
+        assert [change.execution for change in changes] == [stored]
+        assert await kinds(store, execution) == ["execution.created", "execution.started"]
+        assert await store.claim({"agent": 1}, 1) == []
+        again = await store.create(new(), repeat, start=True)
+        assert (again.execution, again.started, again.replayed) == (execution, False, True)
+        assert len(changes) == 1
+
+    run(opened, work)
+
+
 def test_a_stale_fence_writes_nothing(opened: Opened) -> None:
     async def work(store: Store) -> None:
         created = new()

@@ -33,7 +33,7 @@ _STEP_THREADS: Final = 32
 class _Run:
     """One claim that is being run."""
 
-    __slots__ = ("claim", "definition", "done", "journal", "task")
+    __slots__ = ("claim", "definition", "done", "has_begun", "journal", "task")
 
     def __init__(
         self, claim: Claim, definition: AgentDefinition, journal: Journal, done: Done
@@ -42,6 +42,7 @@ class _Run:
         self.definition = definition
         self.journal = journal
         self.done = done
+        self.has_begun = False
         self.task: asyncio.Task[None] | None = None
 
 
@@ -112,6 +113,7 @@ class LocalRunner:
 
     async def _run_async(self, run: _Run) -> None:
         outcome: Outcome | None = None
+        run.has_begun = True
         try:
             run.journal.enter_scope()
             await run.journal.open()
@@ -147,7 +149,9 @@ class LocalRunner:
 
 
 def _cancel(run: _Run) -> None:
-    if run.task is not None:
+    # A task that is cancelled before its first step would never tell that the run has ended; it
+    # looks for itself whether it is still wanted.
+    if run.task is not None and run.has_begun:
         run.task.cancel()
 
 
