@@ -32,7 +32,18 @@ if TYPE_CHECKING:
         UnprocessableEntityError,
         ValidationError,
     )
-    from moderately.runtime import Context, SyncContext, agent
+    from moderately.runtime import (
+        Approval,
+        ChildFailed,
+        Context,
+        Interrupted,
+        NotJson,
+        Parked,
+        Retry,
+        StepFailed,
+        SyncContext,
+        agent,
+    )
 
 _CLIENT: tuple[str, ...] = (
     "APIConnectionError",
@@ -55,7 +66,18 @@ _CLIENT: tuple[str, ...] = (
     "UnprocessableEntityError",
     "ValidationError",
 )
-_RUNTIME: tuple[str, ...] = ("Context", "SyncContext", "agent")
+_RUNTIME: tuple[str, ...] = (
+    "Approval",
+    "ChildFailed",
+    "Context",
+    "Interrupted",
+    "NotJson",
+    "Parked",
+    "Retry",
+    "StepFailed",
+    "SyncContext",
+    "agent",
+)
 _HOME: dict[str, str] = {
     **dict.fromkeys(_CLIENT, "moderately.client"),
     **dict.fromkeys(_RUNTIME, "moderately.runtime"),
@@ -67,18 +89,25 @@ __all__ = [
     "APIStatusError",
     "Agent",
     "AgentExecution",
+    "Approval",
     "AsyncModeratelyAI",
     "AuthenticationError",
+    "ChildFailed",
     "ConflictError",
     "ConnectionTimeoutError",
     "Context",
+    "Interrupted",
     "ModeratelyAI",
     "ModeratelyError",
     "NotFoundError",
+    "NotJson",
     "PaginatedResponse",
+    "Parked",
     "PermissionDeniedError",
     "RateLimitError",
+    "Retry",
     "ServerError",
+    "StepFailed",
     "SyncContext",
     "TimeoutError",
     "UnprocessableEntityError",

@@ -31,6 +31,10 @@ class Settings:
     grace: float = 10.0
     max_concurrency: int = 1000
     threads: int = 32
+    park_after: float = 1.0
+    cancel_grace: float = 5.0
+    lease: float = 15.0
+    retention: float | None = None
     max_wait: float = MAX_WAIT_SECONDS
     body_limit: int = BODY_LIMIT_BYTES
     log_level: str = "info"
@@ -174,6 +178,38 @@ SETTINGS: Final = (
         "a number from 1 to 1000",
         "How many of them may be plain (not async) functions.",
         _between(1, 1000, int),
+    ),
+    Setting(
+        "park_after",
+        "MODERATELY_PARK_AFTER",
+        "--park-after",
+        "seconds from 0.01 to 3600",
+        "How long an execution must only wait before it gives up its memory and its slot.",
+        _between(0.01, 3600, float),
+    ),
+    Setting(
+        "cancel_grace",
+        "MODERATELY_CANCEL_GRACE",
+        "--cancel-grace",
+        "seconds from 0 to 3600",
+        "What cancelled code gets for its clean-up before it is reported as lingering.",
+        _between(0, 3600, float),
+    ),
+    Setting(
+        "lease",
+        "MODERATELY_LEASE",
+        "--lease",
+        "seconds from 1 to 3600",
+        "How long a worker may be silent before others may take what it runs.",
+        _between(1, 3600, float),
+    ),
+    Setting(
+        "retention",
+        "MODERATELY_RETENTION",
+        "--retention",
+        "days from 0.0001 to 36500",
+        "After how many days an execution that has ended is removed; never by default.",
+        _between(0.0001, 36500, float),
     ),
     Setting(
         "max_wait",

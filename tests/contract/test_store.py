@@ -22,10 +22,10 @@ from moderately.domain.errors import (
     IdempotencyKeyReused,
     IllegalTransition,
 )
-from moderately.domain.execution import Execution, Failure, NewEvent, Step
+from moderately.domain.execution import Claim, Execution, Failure, NewEvent, Step
 from moderately.domain.ids import ENTROPY_BYTES, new_id
 from moderately.domain.lifecycle import Cancel, Complete, Fail, Release, Start
-from moderately.domain.ports import Change, Idempotency, Store
+from moderately.domain.ports import Change, Idempotency, Offer, Store
 from moderately.protocol.vocabulary import Status
 from moderately.store.sqlite import open_stores
 
@@ -74,6 +74,11 @@ def new(**fields: Any) -> Execution:
     return Execution(id=identifier, **(known | fields))
 
 
+async def claim(store: Store, limit: int = 1, **free: int) -> list[Claim]:
+    offers = [Offer(agent_id, ("1",), n) for agent_id, n in (free or {"agent": 1}).items()]
+    return list((await store.claim(offers, limit, "worker")).claims)
+
+
 async def kinds(store: Store, execution: Execution) -> list[str]:
     events = await store.events(execution.id, after=0, limit=100)
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
@@ -101,9 +106,9 @@ def test_a_run_goes_from_claim_to_its_end(opened: Opened) -> None:
         changes: list[Change] = []
         store.subscribe(changes.extend)
         await store.create(new())
-        [claim] = await store.claim({"agent": 1}, 1)
-        assert claim.execution.status is Status.RUNNING
-        done = await store.apply(claim.execution.id, Complete(claim.fence, None))
+        [taken] = await claim(store)
+        assert taken.execution.status is Status.RUNNING
+        done = await store.apply(taken.execution.id, Complete(taken.fence, None))
         assert done == await store.get("team", done.id)
         assert (done.status, done.output_data) == (Status.COMPLETED, None)
         assert [change.status.value for change in changes] == ["pending", "running", "completed"]
@@ -118,11 +123,11 @@ def test_claims_take_the_higher_priority_first_and_no_more_than_asked(opened: Op
         again = new(priority=5)
         for execution in (low, high, other, again):
             await store.create(execution)
-        claims = await store.claim({"agent": 2, "other": 0}, 10)
-        assert [claim.execution.id for claim in claims] == [high.id, again.id]
-        claims = await store.claim({"agent": 9, "other": 9}, 1)
-        assert [claim.execution.id for claim in claims] == [low.id]
-        assert await store.claim({"nobody": 9}, 9) == []
+        claims = await claim(store, 10, agent=2, other=0)
+        assert [one.execution.id for one in claims] == [high.id, again.id]
+        claims = await claim(store, 1, agent=9, other=9)
+        assert [one.execution.id for one in claims] == [low.id]
+        assert await claim(store, 9, nobody=9) == []
 
     run(opened, work)
 
@@ -133,15 +138,15 @@ def test_an_execution_can_start_in_the_transaction_that_creates_it(opened: Opene
         store.subscribe(changes.extend)
         execution = new()
         repeat = Idempotency("key", "print")
-        created = await store.create(execution, repeat, start=True)
+        created = await store.create(execution, repeat, start=Start())
         assert (created.execution, created.started, created.replayed) == (execution, True, False)
         stored = await store.get("team", execution.id)
         assert stored is not None
         assert (stored.status, stored.fence, stored.attempt) == (Status.RUNNING, 1, 1)
         assert [change.execution for change in changes] == [stored]
         assert await kinds(store, execution) == ["execution.created", "execution.started"]
-        assert await store.claim({"agent": 1}, 1) == []
-        again = await store.create(new(), repeat, start=True)
+        assert await claim(store) == []
+        again = await store.create(new(), repeat, start=Start())
         assert (again.execution, again.started, again.replayed) == (execution, False, True)
         assert len(changes) == 1
 
@@ -152,17 +157,17 @@ def test_a_stale_fence_writes_nothing(opened: Opened) -> None:
     async def work(store: Store) -> None:
         created = new()
         await store.create(created)
-        [stale] = await store.claim({"agent": 1}, 1)
+        [stale] = await claim(store)
         await store.apply(created.id, Release(stale.fence, "gone"))
-        [fresh] = await store.claim({"agent": 1}, 1)
+        [fresh] = await claim(store)
         before = await store.get("team", created.id)
-        step = Step("0/1", "s", "completed", 1, None, 1, 1, 2)
+        step = Step("0/1", "step", "s", "completed", result=1, started_at=1, ended_at=2)
         for write in (
             store.apply(created.id, Complete(stale.fence, 1)),
             store.apply(created.id, Fail(stale.fence, Failure("agent_error", "x"))),
             store.apply(created.id, Release(stale.fence, "x")),
-            store.record_step(created.id, stale.fence, step),
-            store.enter_step(created.id, stale.fence, "0/1", "s"),
+            store.record(created.id, stale.fence, step),
+            store.enter(created.id, stale.fence, step),
             store.append(created.id, stale.fence, [NewEvent("log", {})]),
         ):
             with pytest.raises(FencedOut):
@@ -178,13 +183,13 @@ def test_nothing_is_recorded_after_a_cancel(opened: Opened) -> None:
     async def work(store: Store) -> None:
         created = new()
         await store.create(created)
-        [claim] = await store.claim({"agent": 1}, 1)
+        [taken] = await claim(store)
         cancelled = await store.apply(created.id, Cancel("enough"), team_id="team")
-        step = Step("0/1", "s", "completed", 1, None, 1, 1, 2)
+        step = Step("0/1", "step", "s", "completed", result=1, started_at=1, ended_at=2)
         for write in (
-            store.record_step(created.id, claim.fence, step),
-            store.append(created.id, claim.fence, [NewEvent("log", {})]),
-            store.apply(created.id, Complete(claim.fence, 1)),
+            store.record(created.id, taken.fence, step),
+            store.append(created.id, taken.fence, [NewEvent("log", {})]),
+            store.apply(created.id, Complete(taken.fence, 1)),
         ):
             with pytest.raises(FencedOut):
                 await write
@@ -200,14 +205,16 @@ def test_steps_and_events_share_their_commit(opened: Opened) -> None:
     async def work(store: Store) -> None:
         created = new()
         await store.create(created)
-        [claim] = await store.claim({"agent": 1}, 1)
-        good = Step("0/1", "read", "completed", {"a": [1]}, None, 1, 10, 20)
-        bad = Step("0/2", "write", "failed", None, {"type": "OSError", "message": "x"}, 1, 20, 30)
-        await store.enter_step(created.id, claim.fence, "0/1", "read")
-        await store.record_step(created.id, claim.fence, good)
-        await store.append(created.id, claim.fence, [NewEvent("log", {"n": n}) for n in (1, 2)])
-        await store.record_step(created.id, claim.fence, bad)
-        assert await store.steps(created.id) == [good, bad]
+        [taken] = await claim(store)
+        good = Step("0/1", "step", "read", "completed", result={"a": [1]}, ended_at=20)
+        error = {"type": "OSError", "message": "x"}
+        bad = Step("0/2", "step", "write", "failed", error=error, started_at=20, ended_at=30)
+        await store.enter(created.id, taken.fence, good)
+        await store.record(created.id, taken.fence, good)
+        await store.append(created.id, taken.fence, [NewEvent("log", {"n": n}) for n in (1, 2)])
+        await store.record(created.id, taken.fence, bad)
+        recorded = [good._replace(position=1), bad._replace(position=2)]
+        assert await store.steps(created.id) == recorded
         assert (await kinds(store, created))[2:] == [
             "step.started",
             "step.completed",
@@ -282,12 +289,12 @@ def test_what_ran_when_its_owner_died_goes_back(opened: Opened) -> None:
 
     async def die(store: Store) -> None:
         await store.create(created)
-        await store.claim({"agent": 1}, 1)
+        await claim(store)
 
     async def take_over(store: Store) -> None:
         assert await store.release_all("gone") == 1
-        [claim] = await store.claim({"agent": 1}, 1)
-        assert (claim.execution.attempt, claim.fence) == (2, 2)
+        [taken] = await claim(store)
+        assert (taken.execution.attempt, taken.fence) == (2, 2)
 
     run(opened, die)
     run(opened, take_over)

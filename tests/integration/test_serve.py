@@ -76,13 +76,12 @@ def test_a_stop_hands_running_executions_back_and_they_go_on(
         assert row == ("pending",)
         service.start()
         client = client_of(service)
-        page = client.agent_executions.events(long, after=4, wait=20)
-        while page["next_after"] < 6:
-            page = client.agent_executions.events(long, after=page["next_after"], wait=20)
+        client.agent_executions.events(long, after=4, wait=20)
         events = client.agent_executions.events(long)["items"]
-        kinds = [event["type"] for event in events if event["type"] != "log"]
+        # The log of the first attempt is not repeated by the second.
+        begun = ["execution.created", "execution.started", "log"]
         released = ["execution.released", "execution.started"]
-        assert kinds == ["execution.created", "execution.started", *released]
+        assert [event["type"] for event in events] == [*begun, *released]
         assert client.agent_executions.retrieve(long).attempt == 2
         client.agent_executions.cancel(long)
 

@@ -5,27 +5,56 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moderately.domain.errors import ExecutionTerminal, FencedOut, IllegalTransition
-from moderately.domain.execution import Execution, Failure
+from moderately.domain.execution import FOREVER, Execution, Failure, NewEvent, Step
 from moderately.domain.lifecycle import (
     TRANSITIONS,
     Cancel,
     Command,
     Complete,
+    Enter,
+    Expire,
     Fail,
+    Move,
+    Note,
+    Park,
+    Pause,
+    Record,
     Release,
+    RetryLater,
+    Settle,
+    Spawn,
     Start,
+    Wait,
+    Wake,
     as_created,
     decide,
 )
 from moderately.protocol.vocabulary import TERMINAL_STATUSES, Status
 
 FENCES = st.integers(0, 4)
+FAILURES = st.just(Failure("agent_error", "no luck"))
+STEPS = st.sampled_from(["0/1", "0/2"]).map(lambda path: Step(path, "step", "s", "completed"))
+TIMES = st.integers(1, 100) | st.just(FOREVER)
+BLOCKED = st.just({"kind": "sleep"})
+WAITS = st.just(("0/1",))
 COMMANDS = st.one_of(
     st.builds(Start),
     st.builds(Complete, FENCES, st.integers()),
-    st.builds(Fail, FENCES, st.just(Failure("agent_error", "no luck"))),
+    st.builds(Fail, FENCES, FAILURES),
+    st.builds(RetryLater, FENCES, FAILURES, TIMES),
     st.builds(Release, FENCES, st.just("stopped")),
+    st.builds(Park, FENCES, TIMES, BLOCKED, WAITS),
+    st.builds(Pause, FENCES, TIMES, BLOCKED, WAITS, st.just("waiting_for_input")),
+    st.builds(Wake),
+    st.builds(Expire, FAILURES),
+    st.builds(Move, st.sampled_from(["1", "2"])),
     st.builds(Cancel, st.none() | st.just("enough")),
+    st.builds(Enter, FENCES, STEPS),
+    st.builds(Record, FENCES, STEPS),
+    st.builds(Wait, FENCES, STEPS),
+    st.builds(Spawn, FENCES, STEPS),
+    st.builds(Settle, STEPS),
+    st.builds(Note, FENCES, st.just((NewEvent("log", {}),))),
 )
 ENDS = {
     Status.COMPLETED: "completed_at",
@@ -43,7 +72,7 @@ def test_any_sequence_of_commands_keeps_to_the_table(commands: list[Command]) ->
     execution = new()
     for now, command in enumerate(commands, 2):
         try:
-            after, event = decide(execution, command, now)
+            after, events = decide(execution, command, now)
         except ExecutionTerminal:
             assert execution.status in TERMINAL_STATUSES
             continue
@@ -55,10 +84,12 @@ def test_any_sequence_of_commands_keeps_to_the_table(commands: list[Command]) ->
             assert (execution.status, type(command)) not in TRANSITIONS
             continue
         assert after.status is TRANSITIONS[execution.status, type(command)]
-        assert after.event_seq == execution.event_seq + 1
+        assert after.event_seq == execution.event_seq + len(events)
         assert after.updated_at == now
-        assert event.type.startswith("execution.")
         assert after.fence == execution.fence + isinstance(command, Start)
+        assert (after.paused_at is not None) == (after.status is Status.PAUSED)
+        assert after.run_at is None or after.status in (Status.PENDING, Status.PAUSED)
+        assert after.step_count >= execution.step_count
         for status, column in ENDS.items():
             assert (getattr(after, column) is not None) == (after.status is status)
         execution = after

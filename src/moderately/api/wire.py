@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any, cast
 
 from moderately.domain.agents import Agent, AgentVersion
-from moderately.domain.execution import Event, Execution, Step
+from moderately.domain.execution import FOREVER, Event, Execution, Step
 from moderately.domain.listing import ExecutionList
 from moderately.protocol.wire import (
     AgentObject,
@@ -55,6 +55,7 @@ def _optional(microseconds: int | None) -> str | None:
 
 def execution_object(execution: Execution) -> ExecutionObject:
     """An execution for the wire."""
+    run_at = execution.run_at
     return {
         "id": execution.id,
         "agent_id": execution.agent_id,
@@ -68,12 +69,17 @@ def execution_object(execution: Execution) -> ExecutionObject:
         "error": cast("ErrorObject | None", execution.error),
         "metadata": dict(execution.metadata),
         "usage": {"steps": execution.step_count},
-        "current_step": cast("CurrentStep | None", execution.current_step),
+        "current_step": _current_step(execution),
         "attempt": execution.attempt,
         "priority": execution.priority,
         "timeout_seconds": execution.timeout_seconds,
         "max_steps": execution.max_steps,
+        "retry": execution.retry,
+        "retries": execution.retries,
+        "concurrency_key": execution.concurrency_key,
         "parent_id": execution.parent_id,
+        "forked_from": execution.forked_from,
+        "run_at": None if run_at is None or run_at == FOREVER else timestamp(run_at),
         "created_at": timestamp(execution.created_at),
         "updated_at": timestamp(execution.updated_at),
         "started_at": _optional(execution.started_at),
@@ -82,6 +88,13 @@ def execution_object(execution: Execution) -> ExecutionObject:
         "failed_at": _optional(execution.failed_at),
         "cancelled_at": _optional(execution.cancelled_at),
     }
+
+
+def _current_step(execution: Execution) -> CurrentStep | None:
+    if not execution.in_flight:
+        return None
+    step_id, step = next(reversed(execution.in_flight.items()))
+    return {"id": step_id, "name": step["name"]}
 
 
 def page_info(page: int, page_size: int, total: int) -> PageInfo:
@@ -108,16 +121,23 @@ def execution_page(found: ExecutionList, page: int, page_size: int) -> Execution
 
 def step_object(step: Step) -> StepObject:
     """A step for the wire."""
+    ended = step.ended_at
     return {
         "id": step.id,
+        "kind": step.kind,
         "name": step.name,
         "status": step.status,
+        "position": step.position or None,
+        "fingerprint": step.fingerprint,
+        "effects": step.effects,
         "result": step.result,
         "error": step.error,
         "attempt": step.attempt,
+        "tries": step.tries,
+        "wait": step.wait,
         "started_at": timestamp(step.started_at),
-        "ended_at": timestamp(step.ended_at),
-        "duration_ms": (step.ended_at - step.started_at) / 1000,
+        "ended_at": _optional(step.ended_at),
+        "duration_ms": None if ended is None else (ended - step.started_at) / 1000,
     }
 
 

@@ -41,6 +41,10 @@ def serve(
     grace: Annotated[str | None, typer.Option(help=_help("grace"))] = None,
     max_concurrency: Annotated[str | None, typer.Option(help=_help("max_concurrency"))] = None,
     threads: Annotated[str | None, typer.Option(help=_help("threads"))] = None,
+    park_after: Annotated[str | None, typer.Option(help=_help("park_after"))] = None,
+    cancel_grace: Annotated[str | None, typer.Option(help=_help("cancel_grace"))] = None,
+    lease: Annotated[str | None, typer.Option(help=_help("lease"))] = None,
+    retention: Annotated[str | None, typer.Option(help=_help("retention"))] = None,
     max_wait: Annotated[str | None, typer.Option(help=_help("max_wait"))] = None,
     body_limit: Annotated[str | None, typer.Option(help=_help("body_limit"))] = None,
     log_level: Annotated[str | None, typer.Option(help=_help("log_level"))] = None,
@@ -51,26 +55,34 @@ def serve(
     stops it: running executions get the grace to end, and go on at the next start otherwise.
     MODERATELY_BOOTSTRAP_API_KEY sets the first key, for containers.
     """
+    _start(
+        {
+            "agents": tuple(agents or ()),
+            "host": host,
+            "port": port,
+            "data": data,
+            "database": database,
+            "auth": False if no_auth else None,
+            "grace": grace,
+            "max_concurrency": max_concurrency,
+            "threads": threads,
+            "park_after": park_after,
+            "cancel_grace": cancel_grace,
+            "lease": lease,
+            "retention": retention,
+            "max_wait": max_wait,
+            "body_limit": body_limit,
+            "log_level": log_level,
+        }
+    )
+
+
+def _start(given: dict[str, object]) -> None:
     from moderately.wiring import StartError  # noqa: PLC0415 - heavy, and only needed here
     from moderately.wiring import serve as start  # noqa: PLC0415
 
     try:
-        settings = load_settings(
-            {
-                "agents": tuple(agents or ()),
-                "host": host,
-                "port": port,
-                "data": data,
-                "database": database,
-                "auth": False if no_auth else None,
-                "grace": grace,
-                "max_concurrency": max_concurrency,
-                "threads": threads,
-                "max_wait": max_wait,
-                "body_limit": body_limit,
-                "log_level": log_level,
-            }
-        )
+        settings = load_settings(given)
     except SettingsError as error:
         raise Stop(str(error), Exit.USAGE) from error
     logging.basicConfig(

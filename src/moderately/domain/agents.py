@@ -18,6 +18,9 @@ class AgentVersion:
         output_schema: JSON Schema of the output.
         timeout_seconds: How long a run may take by default.
         max_concurrency: How many of the agent's executions run at once at most.
+        max_concurrency_per_key: How many of those with the same concurrency key.
+        rate: How often its executions may start, as `10/m`.
+        retry: The retry policy, as JSON.
         fingerprint: A digest of the source, for information only.
         created_at: When it was first seen, in microseconds.
     """
@@ -29,6 +32,9 @@ class AgentVersion:
     output_schema: dict[str, Any]
     timeout_seconds: float | None = None
     max_concurrency: int | None = None
+    max_concurrency_per_key: int | None = None
+    rate: str | None = None
+    retry: dict[str, Any] | None = None
     fingerprint: str = ""
     created_at: int = 0
 

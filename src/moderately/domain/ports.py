@@ -5,24 +5,38 @@ writes is one transaction, all or nothing, and is on disk when the call returns.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from moderately.domain.agents import Agent, AgentVersion
 from moderately.domain.execution import Claim, Event, Execution, NewEvent, Step
 from moderately.domain.keys import Key
-from moderately.domain.lifecycle import Command, Complete, Fail
+from moderately.domain.lifecycle import (
+    Command,
+    Complete,
+    Fail,
+    Park,
+    Pause,
+    RetryLater,
+    Start,
+)
+from moderately.domain.limits import Rate
 from moderately.domain.listing import ExecutionList, ListQuery
 from moderately.protocol.vocabulary import Status
 
 __all__ = [
+    "Answer",
     "Change",
+    "Claimed",
     "Clock",
     "Created",
     "Engine",
     "Idempotency",
     "KeyStore",
+    "Lease",
     "Listener",
+    "Offer",
     "Outcome",
     "Runner",
     "Store",
@@ -66,7 +80,8 @@ class Change:
         agent_id: Its agent.
         status: Its status now.
         event_seq: The number of its newest event now.
-        execution: The whole of it, where its status changed.
+        execution: The whole of it, where its status changed or it may run at another time.
+        settled: The step that it waited for, where that has come.
     """
 
     execution_id: str
@@ -74,13 +89,50 @@ class Change:
     status: Status
     event_seq: int
     execution: Execution | None = None
+    settled: Step | None = None
 
 
 Listener = Callable[[Sequence[Change]], None]
 """Called on the store's event loop after each commit, with what it changed."""
 
-Outcome = Complete | Fail
+Outcome = Complete | Fail | RetryLater | Park | Pause
 """How a run ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a worker can run of an agent.
+
+    Attributes:
+        agent_id: The agent.
+        versions: Its versions that can run here; the first is the newest.
+        free: How many more of it can run here.
+        key_limit: How many with the same concurrency key may run at once; no limit when None.
+        rate: How often executions of it may start; no limit when None.
+    """
+
+    agent_id: str
+    versions: tuple[str, ...]
+    free: int
+    key_limit: int | None = None
+    rate: Rate | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What a claim got.
+
+    Attributes:
+        claims: The executions.
+        next_at: When an agent whose rate is spent may start the next one, in microseconds.
+    """
+
+    claims: Sequence[Claim]
+    next_at: Mapping[str, int]
+
+
+Answer = Callable[[Step, int], Step]
+"""Makes a wait's outcome of the wait and the time; raises `InvalidRequest` where it cannot."""
 
 
 class Clock(Protocol):
@@ -103,17 +155,40 @@ class Store(Protocol):
         execution: Execution,
         idempotency: Idempotency | None = None,
         *,
-        start: bool = False,
+        start: Start | None = None,
     ) -> Created:
         """Record a new execution, its first event and its idempotency key, in one transaction.
 
         Args:
             execution: The execution, pending.
             idempotency: What makes a repeated create the same one.
-            start: Whether to start it at once, as a claim does.
+            start: How to start it at once, as a claim does; not at all when None.
 
         Raises:
             IdempotencyKeyReused: If the key is taken by another body.
+        """
+        ...
+
+    async def spawn(self, fence: int, step: Step, child: Execution) -> None:
+        """Record a child, and that its parent waits for it.
+
+        Args:
+            fence: The parent's.
+            step: The parent's step.
+            child: The child, pending; its `parent_id` names the parent.
+
+        Raises:
+            FencedOut: If the run is no longer the parent's.
+        """
+        ...
+
+    async def fork(self, source_id: str, execution: Execution, before: int) -> Execution:
+        """Record a new execution that shares another one's journal.
+
+        Args:
+            source_id: The other one.
+            execution: The new one, pending.
+            before: The position of the first entry that is not shared.
         """
         ...
 
@@ -130,6 +205,9 @@ class Store(Protocol):
     ) -> Execution:
         """Read an execution, let the lifecycle decide, and write what it says, at once.
 
+        What follows from it is written with it: the end of a child settles its parent's wait, the
+        end of a parent cancels its children.
+
         Raises:
             ExecutionNotFound: If there is none, or not in that team.
             ExecutionTerminal: If it has ended.
@@ -138,12 +216,32 @@ class Store(Protocol):
         """
         ...
 
-    async def claim(self, agents: Mapping[str, int], limit: int) -> Sequence[Claim]:
+    async def resume(
+        self, team_id: str, execution_id: str, wait: str | None, answer: Answer
+    ) -> Execution:
+        """Settle something that an execution waits for.
+
+        Args:
+            team_id: Whose.
+            execution_id: Which execution.
+            wait: The wait's id or name; None where there is only one.
+            answer: Makes the wait's outcome of it, given the time.
+
+        Raises:
+            ExecutionNotFound: If there is none in that team.
+            ExecutionTerminal: If it has ended.
+            Conflict: If it waits for nobody.
+            InvalidRequest: If the answer does not fit.
+        """
+        ...
+
+    async def claim(self, offers: Sequence[Offer], limit: int, worker_id: str) -> Claimed:
         """Take pending executions to run them: higher priority first, then the older.
 
         Args:
-            agents: The agents that can run here, and how many more of each.
+            offers: What can run here.
             limit: How many at most.
+            worker_id: Who takes them.
         """
         ...
 
@@ -155,16 +253,51 @@ class Store(Protocol):
         """
         ...
 
-    async def record_step(self, execution_id: str, fence: int, step: Step) -> None:
-        """Record a finished step and its event.
+    async def heartbeat(self, worker_id: str, seconds: float) -> None:
+        """Renew a worker's lease: for so long, its executions are its own."""
+        ...
+
+    async def release_lapsed(self, reason: str) -> int:
+        """Give back what workers run whose leases have ended.
+
+        Returns:
+            How many executions that were.
+        """
+        ...
+
+    async def wake_due(self) -> int | None:
+        """Let go on what waits for a time that has come, and fail what is out of time.
+
+        Returns:
+            When the next one is due, in microseconds; None if none is.
+        """
+        ...
+
+    async def record(self, execution_id: str, fence: int, step: Step) -> int:
+        """Record a step's outcome and its event.
+
+        Returns:
+            Its position.
 
         Raises:
             FencedOut: If the run is no longer the execution's.
         """
         ...
 
-    async def enter_step(self, execution_id: str, fence: int, step_id: str, name: str) -> None:
-        """Say which step has begun. May reach the disk with a later write."""
+    async def enter(self, execution_id: str, fence: int, step: Step) -> None:
+        """Say that a step has begun. An unsafe one is on disk when this returns.
+
+        Raises:
+            FencedOut: If the run is no longer the execution's.
+        """
+        ...
+
+    async def wait(self, execution_id: str, fence: int, step: Step) -> None:
+        """Say that a run waits for something.
+
+        Raises:
+            FencedOut: If the run is no longer the execution's.
+        """
         ...
 
     async def append(self, execution_id: str, fence: int, events: Sequence[NewEvent]) -> None:
@@ -176,7 +309,11 @@ class Store(Protocol):
         ...
 
     async def steps(self, execution_id: str) -> Sequence[Step]:
-        """The recorded steps, in the order in which they were recorded."""
+        """The journal: what is recorded, in that order, then what has begun or waits."""
+        ...
+
+    async def places(self, execution_id: str) -> AbstractSet[str]:
+        """The places in the agent's code whose events are on record."""
         ...
 
     async def events(self, execution_id: str, *, after: int, limit: int) -> Sequence[Event]:
@@ -189,6 +326,18 @@ class Store(Protocol):
         Raises:
             ExecutionNotFound: If there is none in that team.
             ExecutionNotTerminal: If it has not ended.
+        """
+        ...
+
+    async def prune(self, before: int, limit: int) -> int:
+        """Remove executions that ended before a time, and give their room back.
+
+        Args:
+            before: The time, in microseconds.
+            limit: How many at most.
+
+        Returns:
+            How many were removed.
         """
         ...
 
@@ -249,11 +398,19 @@ class KeyStore(Protocol):
         ...
 
 
+class Lease(Protocol):
+    """A worker's right to what it runs."""
+
+    def is_held(self) -> bool:
+        """Whether it is sure that nobody else may take what this worker runs."""
+        ...
+
+
 class Runner(Protocol):
     """Runs agents' code, away from the service's event loop."""
 
-    def agents(self) -> Mapping[str, AgentVersion]:
-        """The agents that can run here."""
+    def agents(self) -> Mapping[str, Sequence[AgentVersion]]:
+        """The agents that can run here, by id: each with its versions, the newest first."""
         ...
 
     def is_blocking(self, agent_id: str) -> bool:
@@ -268,6 +425,10 @@ class Runner(Protocol):
             done: Called from any thread when a run's code has ended: with its outcome, or None
                 where it was interrupted.
         """
+        ...
+
+    def settle(self, execution_id: str, fence: int, step: Step) -> None:
+        """Tell a run that something has come which it waits for."""
         ...
 
     def interrupt(self, execution_id: str, fence: int) -> None:

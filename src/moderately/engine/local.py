@@ -14,9 +14,20 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from moderately.domain.errors import DomainError, FencedOut, IllegalTransition, Unavailable
-from moderately.domain.execution import Claim, Execution, Failure
-from moderately.domain.lifecycle import Command, Fail, Release
-from moderately.domain.ports import Change, Created, Idempotency, Outcome, Runner, Store
+from moderately.domain.execution import FOREVER, Claim, Execution, Failure
+from moderately.domain.lifecycle import Command, Fail, Release, Start
+from moderately.domain.limits import Rate
+from moderately.domain.ports import (
+    Change,
+    Clock,
+    Created,
+    Idempotency,
+    Offer,
+    Outcome,
+    Runner,
+    Store,
+)
+from moderately.engine.lease import WorkerLease
 from moderately.engine.slots import Slots
 from moderately.protocol.vocabulary import Status
 
@@ -27,6 +38,8 @@ _log = logging.getLogger(__name__)
 _CLAIM_LIMIT: Final = 256
 _RETRY_SECONDS: Final = 0.25
 _ENDING_SECONDS: Final = 2.0
+_ALARM_SECONDS: Final = 60.0
+_MICROSECONDS: Final = 1_000_000
 
 
 @dataclass(slots=True, eq=False)
@@ -41,16 +54,39 @@ class LocalEngine:
     Args:
         store: The store.
         runner: Runs the agents.
+        lease: This worker's lease.
+        clock: Tells the time.
+        worker_id: This worker.
         max_concurrency: How many executions run at once.
         threads: How many of them may be plain functions.
     """
 
-    def __init__(self, store: Store, runner: Runner, *, max_concurrency: int, threads: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        runner: Runner,
+        lease: WorkerLease,
+        clock: Clock,
+        *,
+        worker_id: str,
+        max_concurrency: int,
+        threads: int,
+    ) -> None:
         self._store = store
         self._runner = runner
-        self._agents = dict(runner.agents())
+        self._lease = lease
+        self._clock = clock
+        self._worker_id = worker_id
+        self._versions = {name: tuple(found) for name, found in runner.agents().items()}
+        self._agents = {name: found[0] for name, found in self._versions.items()}
         blocking = {name for name in self._agents if runner.is_blocking(name)}
         self._slots = Slots(self._agents, blocking, limit=max_concurrency, threads=threads)
+        self._rates = {
+            name: Rate.parse(version.rate)
+            for name, version in self._agents.items()
+            if version.rate is not None
+        }
+        self._rate_next: dict[str, int] = {}
         self._runs: dict[tuple[str, int], _Run] = {}
         self._starting: set[str] = set()
         self._hungry: set[str] = set()
@@ -63,13 +99,17 @@ class LocalEngine:
         self._ended: deque[tuple[Claim, Outcome | None]] = deque()
         self._ended_posted = False
         self._loop = asyncio.get_running_loop()
+        self._alarm_at = FOREVER
+        self._alarm: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
         """Take back what an earlier owner left running, and begin to take work."""
         released = await self._store.release_all("The service stopped while it ran.")
         if released:
             _log.info("%d executions were running when the service stopped; they go on", released)
+        await self._lease.start()
         self._store.subscribe(self._on_changes)
+        self._set_alarm(self._clock.now())
         self._look_for(self._agents)
         self._dispatcher = asyncio.create_task(self._dispatch())
 
@@ -77,6 +117,8 @@ class LocalEngine:
         """Take no more work, give what runs `grace` seconds to end, and hand the rest back."""
         self._stopping = True
         self._wake.set()
+        if self._alarm is not None:
+            self._alarm.cancel()
         if self._dispatcher is not None:
             await self._dispatcher
         await self._wait_idle(grace)
@@ -86,6 +128,7 @@ class LocalEngine:
         await self._wait_idle(_ENDING_SECONDS)
         if self._runs:
             _log.warning("%d agents still block, and end with the process", len(self._runs))
+        self._lease.stop()
         for task in list(self._tasks):
             task.cancel()
 
@@ -101,15 +144,37 @@ class LocalEngine:
 
     def blocked_on(self, execution: Execution) -> dict[str, Any] | None:
         """Why a pending execution does not run."""
-        agent_id = execution.agent_id
-        if execution.status is not Status.PENDING:
-            return None
+        if execution.status is not Status.PENDING or execution.blocked_on is not None:
+            return execution.blocked_on
+        found = self._unable(execution)
+        if found is None and (why := self._slots.why_not(execution.agent_id)) is not None:
+            return why
+        kind, message = found or self._limited(execution)
+        return {"kind": kind, "message": message} if kind else None
+
+    def _unable(self, execution: Execution) -> tuple[str, str] | None:
+        agent_id, version = execution.agent_id, execution.agent_version
         if agent_id not in self._agents:
-            return {
-                "kind": "agent",
-                "message": f"No worker serves agent {agent_id!r}: start the service with it.",
-            }
-        return self._slots.why_not(agent_id)
+            return "agent", f"No worker serves agent {agent_id!r}: start the service with it."
+        if execution.run_at is not None:
+            return "time", "It is not to run before its time."
+        if execution.attempt and version not in self._version_names(agent_id):
+            return "version", (
+                f"It has begun under version {version!r}, which no worker serves: start the service"
+                " with that version, or move the execution to another one."
+            )
+        return None
+
+    def _limited(self, execution: Execution) -> tuple[str, str]:
+        agent_id, key = execution.agent_id, execution.concurrency_key
+        if agent_id in self._rate_next:
+            return "rate", f"{agent_id!r} starts {self._rates[agent_id]}, which is its limit."
+        if key is not None and agent_id not in self._hungry:
+            return "key_concurrency", f"Others with the concurrency key {key!r} run."
+        return "", ""
+
+    def _version_names(self, agent_id: str) -> tuple[str, ...]:
+        return tuple(version.version for version in self._versions[agent_id])
 
     def snapshot(self) -> Mapping[str, int]:
         """Gauges by name."""
@@ -119,23 +184,31 @@ class LocalEngine:
     async def submit(self, execution: Execution, idempotency: Idempotency | None) -> Created:
         """Record a new execution. One that can run at once starts in the same transaction."""
         agent_id, execution_id = execution.agent_id, execution.id
-        start = (
-            agent_id in self._agents
-            and agent_id not in self._hungry
-            and not self._stopping
-            and self._slots.free_for(agent_id) > 0
-        )
-        if not start:
+        if not self._can_start(execution):
             return await self._store.create(execution, idempotency)
+        start = Start(self._worker_id, self._agents[agent_id].version)
         self._slots.take(agent_id)
         self._starting.add(execution_id)
         try:
-            return await self._store.create(execution, idempotency, start=True)
+            return await self._store.create(execution, idempotency, start=start)
         finally:
             # Still there if nothing was committed: the create failed, or was a repeated one.
             if execution_id in self._starting:
                 self._starting.remove(execution_id)
                 self._give(agent_id)
+
+    def _can_start(self, execution: Execution) -> bool:
+        """Whether a new execution can start at once, with nothing that waits before it."""
+        agent_id = execution.agent_id
+        return (
+            agent_id in self._agents
+            and agent_id not in self._hungry
+            and agent_id not in self._rates
+            and execution.concurrency_key is None
+            and execution.run_at is None
+            and not self._stopping
+            and self._slots.free_for(agent_id) > 0
+        )
 
     def _on_changes(self, changes: Sequence[Change]) -> None:
         started: list[Claim] = []
@@ -144,12 +217,14 @@ class LocalEngine:
             if execution is None:
                 continue
             key = execution.id, execution.fence
+            if change.settled is not None and change.status is Status.RUNNING:
+                self._runner.settle(*key, change.settled)
+                continue
             if change.status is Status.RUNNING:
                 if key not in self._runs:
                     started.append(self._begin(execution))
                 continue
-            if change.status is Status.PENDING:
-                self._look_for((change.agent_id,))
+            self._expect(execution)
             run = self._runs.get(key)
             if run is not None:
                 self._disarm(run)
@@ -159,21 +234,59 @@ class LocalEngine:
         if started:
             self._runner.start(started, self._done)
 
+    def _expect(self, execution: Execution) -> None:
+        """Look for what may start, now or at its time."""
+        run_at = execution.run_at
+        if run_at is not None:
+            self._set_alarm(run_at)
+        if execution.status is Status.PENDING:
+            if run_at is None:
+                self._look_for((execution.agent_id,))
+            if execution.deadline_at is not None:
+                self._set_alarm(execution.deadline_at)
+
     def _begin(self, execution: Execution) -> Claim:
         """Take note of an execution that has just started: each that starts in here is ours."""
         if execution.id in self._starting:
             self._starting.remove(execution.id)
         else:
             self._slots.take(execution.agent_id)
-        own = self._agents[execution.agent_id].timeout_seconds
-        limits = [s for s in (own, execution.timeout_seconds) if s is not None]
-        claim = Claim(execution, execution.fence, min(limits, default=None))
+        claim = Claim(execution, execution.fence)
         run = _Run(claim)
-        if claim.timeout is not None:
-            run.timer = self._loop.call_later(claim.timeout, self._time_out, claim)
+        if execution.deadline_at is not None:
+            left = max(0, execution.deadline_at - self._clock.now()) / _MICROSECONDS
+            run.timer = self._loop.call_later(left, self._time_out, claim)
         self._runs[execution.id, execution.fence] = run
         self._idle.clear()
         return claim
+
+    def _set_alarm(self, at: int) -> None:
+        """Look what is due at this time, in microseconds."""
+        if at >= self._alarm_at or self._stopping:
+            return
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm_at = at
+        delay = max(0, at - self._clock.now()) / _MICROSECONDS
+        # The clock may be set: what is far off is looked at again.
+        self._alarm = self._loop.call_later(min(delay, _ALARM_SECONDS), self._ring)
+
+    def _ring(self) -> None:
+        self._alarm, self._alarm_at = None, FOREVER
+        self._spawn(self._wake_due())
+
+    async def _wake_due(self) -> None:
+        self._rate_next = {
+            name: at for name, at in self._rate_next.items() if at > self._clock.now()
+        }
+        self._look_for(self._rates.keys() - self._rate_next.keys())
+        try:
+            due = await self._store.wake_due()
+        except Unavailable:
+            due = self._clock.now() + int(_RETRY_SECONDS * _MICROSECONDS)
+        for at in (due, *self._rate_next.values()):
+            if at is not None:
+                self._set_alarm(at)
 
     def _look_for(self, agent_ids: Iterable[str]) -> None:
         self._hungry.update(name for name in agent_ids if name in self._agents)
@@ -201,7 +314,7 @@ class LocalEngine:
         slots = self._slots
         limit = min(slots.free(is_blocking=is_blocking), _CLAIM_LIMIT)
         wanted = {}
-        for agent_id in self._hungry:
+        for agent_id in self._hungry - self._rate_next.keys():
             free = min(limit, slots.free_for(agent_id))
             if free > 0 and slots.is_blocking(agent_id) is is_blocking:
                 wanted[agent_id] = free
@@ -209,18 +322,33 @@ class LocalEngine:
             return
         self._hungry -= wanted.keys()
         try:
-            claims = await self._store.claim(wanted, limit)
+            offers = [self._offer(agent_id, free) for agent_id, free in wanted.items()]
+            claimed = await self._store.claim(offers, limit, self._worker_id)
         except BaseException:
             self._hungry |= wanted.keys()
             raise
+        claims = claimed.claims
+        self._rate_next.update(claimed.next_at)
+        for at in claimed.next_at.values():
+            self._set_alarm(at)
         taken = Counter(claim.execution.agent_id for claim in claims)
         full = len(claims) >= limit
         self._hungry |= {name for name, free in wanted.items() if full or taken[name] >= free}
         if full:
             self._wake.set()
 
+    def _offer(self, agent_id: str, free: int) -> Offer:
+        return Offer(
+            agent_id,
+            self._version_names(agent_id),
+            free,
+            self._agents[agent_id].max_concurrency_per_key,
+            self._rates.get(agent_id),
+        )
+
     def _time_out(self, claim: Claim) -> None:
-        message = f"The execution ran longer than its timeout of {claim.timeout:g} s."
+        seconds = claim.execution.timeout_seconds or 0
+        message = f"It took longer than its timeout of {seconds:g} s."
         self._spawn(self._write(claim, Fail(claim.fence, Failure("timeout", message))))
 
     def _done(self, claim: Claim, outcome: Outcome | None) -> None:
@@ -238,8 +366,11 @@ class LocalEngine:
     async def _end(self, claim: Claim, outcome: Outcome | None) -> None:
         if outcome is not None:
             await self._write(claim, outcome)
+        agent_id = claim.execution.agent_id
         self._disarm(self._runs.pop((claim.execution.id, claim.fence)))
-        self._give(claim.execution.agent_id)
+        self._give(agent_id)
+        if claim.execution.concurrency_key is not None:
+            self._look_for((agent_id,))
         if not self._runs:
             self._idle.set()
 

@@ -70,7 +70,12 @@ class ExecutionObject(TypedDict):
     priority: int
     timeout_seconds: float | None
     max_steps: int | None
+    retry: dict[str, Any] | None
+    retries: int
+    concurrency_key: str | None
     parent_id: str | None
+    forked_from: str | None
+    run_at: str | None
     created_at: str
     updated_at: str
     started_at: str | None
@@ -100,17 +105,23 @@ class ExecutionPage(TypedDict):
 
 
 class StepObject(TypedDict):
-    """A recorded step of an execution."""
+    """An entry of an execution's journal: a step, a wait, or a value on record."""
 
     id: str
+    kind: str
     name: str
     status: str
+    position: int | None
+    fingerprint: str
+    effects: str
     result: Any
     error: dict[str, Any] | None
     attempt: int
+    tries: int
+    wait: dict[str, Any] | None
     started_at: str
-    ended_at: str
-    duration_ms: float
+    ended_at: str | None
+    duration_ms: float | None
 
 
 class EventObject(TypedDict):

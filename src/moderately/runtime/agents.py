@@ -14,6 +14,8 @@ from pydantic.errors import PydanticUserError
 from pydantic_core import PydanticUndefined
 
 from moderately.domain.agents import AgentVersion
+from moderately.domain.limits import Rate
+from moderately.domain.retry import Retry
 from moderately.protocol.vocabulary import IDENTIFIER_LIMIT
 from moderately.runtime.context import Context, SyncContext
 
@@ -74,6 +76,9 @@ def agent(
     version: str = "1",
     timeout: float | None = None,
     max_concurrency: int | None = None,
+    max_concurrency_per_key: int | None = None,
+    rate: str | None = None,
+    retry: Retry | None = None,
     description: str | None = None,
 ) -> Callable[[F], F]: ...
 def agent(
@@ -83,6 +88,9 @@ def agent(
     version: str = "1",
     timeout: float | None = None,
     max_concurrency: int | None = None,
+    max_concurrency_per_key: int | None = None,
+    rate: str | None = None,
+    retry: Retry | None = None,
     description: str | None = None,
 ) -> Any:
     """Make an agent of a function. The function itself stays as it was.
@@ -97,6 +105,10 @@ def agent(
         version: The version's name. Give a new one when input or output change.
         timeout: How long a run may take, in seconds; for ever by default.
         max_concurrency: How many executions run at once at most; no limit by default.
+        max_concurrency_per_key: How many of those with the same `concurrency_key`; no limit by
+            default.
+        rate: How often executions may start, as `10/m` (s, m, h or d); no limit by default.
+        retry: When an execution that failed is tried again; never by default.
         description: What it is for; the docstring's first paragraph by default.
 
     Returns:
@@ -111,40 +123,52 @@ def agent(
         ... async def greet(ctx: Context, name: str) -> str:
         ...     return f"Hello, {name}"
     """
-    options = {
-        "version": version,
-        "timeout": timeout,
-        "max_concurrency": max_concurrency,
-        "description": description,
-    }
+    options = _Options(
+        version, timeout, max_concurrency, max_concurrency_per_key, rate, retry, description
+    )
     if callable(target):
-        return _define(target, None, **options)
+        return _define(target, None, options)
     if target is not None and not isinstance(target, str):
         raise TypeError(f"an agent's id is a string, not {type(target).__name__}")
 
     def decorate(function: F) -> F:
-        return _define(function, target, **options)
+        return _define(function, target, options)
 
     return decorate
 
 
-def _define(
-    function: F,
-    agent_id: str | None,
-    *,
-    version: Any,
-    timeout: Any,
-    max_concurrency: Any,
-    description: Any,
-) -> F:
+@dataclass(frozen=True, slots=True)
+class _Options:
+    version: Any
+    timeout: Any
+    max_concurrency: Any
+    max_concurrency_per_key: Any
+    rate: Any
+    retry: Any
+    description: Any
+
+    def check(self, identity: str) -> None:
+        if self.timeout is not None and not (0 < self.timeout < math.inf):
+            raise ValueError(f"agent {identity!r}: timeout must be a positive number of seconds")
+        for name in ("max_concurrency", "max_concurrency_per_key"):
+            limit = getattr(self, name)
+            if limit is not None and limit < 1:
+                raise ValueError(f"agent {identity!r}: {name} must be 1 or more")
+        if self.rate is not None:
+            try:
+                Rate.parse(self.rate)
+            except ValueError as error:
+                raise ValueError(f"agent {identity!r}: {error}") from None
+        if self.retry is not None and not isinstance(self.retry, Retry):
+            raise TypeError(f"agent {identity!r}: retry is a Retry, not {self.retry!r}")
+
+
+def _define(function: F, agent_id: str | None, options: _Options) -> F:
     name = getattr(function, "__name__", "agent")
     identity = agent_id if agent_id is not None else name.replace("_", "-")
     _check_name("id", identity)
-    _check_name("version", version)
-    if timeout is not None and not (0 < timeout < math.inf):
-        raise ValueError(f"agent {identity!r}: timeout must be a positive number of seconds")
-    if max_concurrency is not None and max_concurrency < 1:
-        raise ValueError(f"agent {identity!r}: max_concurrency must be 1 or more")
+    _check_name("version", options.version)
+    options.check(identity)
     is_async = inspect.iscoroutinefunction(function)
     parameters, returns = _signature(function, identity, is_async=is_async)
     whole_input, input_type = _input_type(parameters, identity)
@@ -158,12 +182,17 @@ def _define(
     doc = inspect.getdoc(function) or ""
     record = AgentVersion(
         agent_id=identity,
-        version=version,
-        description=description if description is not None else doc.split("\n\n")[0].strip(),
+        version=options.version,
+        description=doc.split("\n\n")[0].strip()
+        if options.description is None
+        else options.description,
         input_schema=input_schema,
         output_schema=output_schema,
-        timeout_seconds=float(timeout) if timeout is not None else None,
-        max_concurrency=max_concurrency,
+        timeout_seconds=None if options.timeout is None else float(options.timeout),
+        max_concurrency=options.max_concurrency,
+        max_concurrency_per_key=options.max_concurrency_per_key,
+        rate=options.rate,
+        retry=None if options.retry is None else options.retry.to_json(),
         fingerprint=_fingerprint(function),
     )
     definition = AgentDefinition(record, function, is_async, read, write, whole_input)

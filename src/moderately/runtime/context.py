@@ -1,34 +1,30 @@
 """What an agent's code may call: `Context` in an async function, `SyncContext` in a plain one."""
 
 import asyncio
-import contextvars
-import inspect
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any, ParamSpec, TypeVar, overload
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Any, TypeVar, overload
+from uuid import UUID
 
-from moderately.domain.execution import Claim, NewEvent
-from moderately.protocol.vocabulary import IDENTIFIER_LIMIT
-from moderately.runtime.journal import Journal
+from moderately.domain.execution import NewEvent
+from moderately.domain.retry import Retry
+from moderately.runtime.async_journal import AsyncJournal
+from moderately.runtime.calls import Approval, Calls, Effects, StepOptions, checked
+from moderately.runtime.journal import Interrupted, Journal, Parked
+from moderately.runtime.scope import current_step
+from moderately.runtime.sync_journal import SyncJournal, drive
 
-__all__ = ["Context", "Interrupted", "SyncContext"]
+__all__ = ["Approval", "Context", "Interrupted", "Parked", "SyncContext"]
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 _LEVELS = ("debug", "info", "warning", "error")
 
 
-class Interrupted(BaseException):
-    """Raised by a `SyncContext` when its execution was cancelled, timed out or was taken away.
-
-    Not an `Exception`, so that an agent's own error handling lets it through.
-    """
-
-
 class _Base:
-    def __init__(self, claim: Claim, journal: Journal, deadline: float | None) -> None:
-        self._execution = claim.execution
+    def __init__(self, journal: Journal, deadline: float | None) -> None:
+        self._execution = journal.execution
         self._journal = journal
         self._deadline = deadline
 
@@ -61,6 +57,18 @@ class _Base:
         return self._execution.attempt
 
     @property
+    def step_key(self) -> str:
+        """The idempotency key of the step that calls this: the same each time that it runs.
+
+        Raises:
+            RuntimeError: If it is not called from within a step.
+        """
+        step = current_step.get(None)
+        if step is None:
+            raise RuntimeError("step_key is for the function that a step runs")
+        return step.key
+
+    @property
     def cancelled(self) -> bool:
         """Whether the run is no longer wanted. What it still does is not recorded."""
         return self._journal.interrupted
@@ -87,9 +95,7 @@ class _Base:
         """
         if level not in _LEVELS:
             raise ValueError(f"level is one of {', '.join(_LEVELS)}; not {level!r}")
-        self._journal.emit(
-            NewEvent("log", {"level": level, "message": str(message), "fields": fields})
-        )
+        self._emit("log", {"level": level, "message": str(message), "fields": fields})
 
     def progress(self, fraction: float | None, message: str = "") -> None:
         """Record how far the run has come.
@@ -103,7 +109,22 @@ class _Base:
         """
         if fraction is not None and not 0 <= fraction <= 1:
             raise ValueError(f"fraction is between 0 and 1; not {fraction!r}")
-        self._journal.emit(NewEvent("progress", {"fraction": fraction, "message": str(message)}))
+        self._emit("progress", {"fraction": fraction, "message": str(message)})
+
+    def emit(self, name: str, data: Any = None) -> None:
+        """Record an event of your own, once: a later attempt does not repeat it.
+
+        Args:
+            name: What to call it; readers see `custom` with this name.
+            data: Its particulars, as JSON.
+
+        Raises:
+            ValueError: If the data is not JSON, or over 64 KiB of it.
+        """
+        self._emit("custom", {"name": checked(name), "data": data})
+
+    def _emit(self, kind: str, data: dict[str, Any]) -> None:
+        self._journal.emit(NewEvent(kind, data))
 
 
 class Context(_Base):
@@ -117,54 +138,175 @@ class Context(_Base):
         ...     return page[:100]
     """
 
+    def __init__(self, journal: AsyncJournal, deadline: float | None) -> None:
+        super().__init__(journal, deadline)
+        self._calls = Calls(journal)
+
     @overload
     async def step(
-        self, name: str, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
+        self,
+        name: str,
+        fn: Callable[..., Awaitable[T]],
+        /,
+        *args: Any,
+        retry: Retry | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - the word for it
+        effects: Effects = "idempotent",
+        **kwargs: Any,
     ) -> T: ...
     @overload
     async def step(
-        self, name: str, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+        self,
+        name: str,
+        fn: Callable[..., T],
+        /,
+        *args: Any,
+        retry: Retry | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - the word for it
+        effects: Effects = "idempotent",
+        **kwargs: Any,
     ) -> T: ...
-    async def step(self, name: str, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        """Run a function as a step: its result is recorded, and a later attempt does not repeat it.
+    async def step(
+        self,
+        name: str,
+        fn: Callable[..., Any],
+        /,
+        *args: Any,
+        retry: Retry | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - the word for it
+        effects: Effects = "idempotent",
+        **kwargs: Any,
+    ) -> Any:
+        """Run a function as a step: its outcome is recorded, and no later attempt repeats it.
+
+        A step that was interrupted, by a crash for instance, runs again in the next attempt, with
+        the same `ctx.step_key`; one with `effects="unsafe"` does not: the execution pauses, and a
+        person says whether it happened.
 
         Args:
             name: What to call it.
             fn: The function. A plain one runs in a thread.
             *args: Its arguments.
+            retry: When to try again if it raises; never by default.
+            timeout: How long one try may take, in seconds; for ever by default.
+            effects: `pure` (no effect), `idempotent` (may be repeated under the same key) or
+                `unsafe` (must not be repeated unasked).
             **kwargs: Its keyword arguments.
 
         Returns:
-            What it returns; from the record, in a later attempt.
+            What it returns; from the record, in a later attempt: then as JSON, made what the
+            function's return annotation says.
 
         Raises:
-            Exception: What the function raises.
-            TypeError: If its result is not JSON.
+            Exception: What the function raises; in a later attempt, an equal one.
+            TimeoutError: If the last try took too long.
+            NotJson: If its result is not JSON.
         """
-        step_id = self._journal.enter(_checked(name))
-        recorded = self._journal.recorded(step_id, name, fn)
-        if recorded is not None:
-            return recorded.value
-        self._journal.begin(step_id, name)
-        started = time.time_ns()
+        return await self._calls.step(name, fn, args, kwargs, StepOptions(retry, timeout, effects))
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep durably: a restart does not begin it anew, and a long sleep holds no memory.
+
+        Args:
+            seconds: How long.
+        """
+        await self._calls.sleep(seconds)
+
+    async def now(self) -> datetime:
+        """The time (UTC), the same in every attempt."""
+        return await self._calls.now()
+
+    async def random(self) -> float:
+        """A random number from 0 to 1, the same in every attempt."""
+        return await self._calls.random()
+
+    async def uuid(self) -> UUID:
+        """A random UUID, the same in every attempt."""
+        return await self._calls.uuid()
+
+    async def wait_for_input(
+        self,
+        name: str,
+        *,
+        schema: Any = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - the word for it
+    ) -> Any:
+        """Pause until somebody answers by `resume`.
+
+        Args:
+            name: What is asked, as a name for the answer.
+            schema: What the answer must be: a type, or a JSON Schema; anything by default.
+            timeout: How long to wait, in seconds; for ever by default.
+
+        Returns:
+            The answer.
+
+        Raises:
+            TimeoutError: If nobody has answered in time.
+        """
+        return await self._calls.wait_for_input(name, schema, timeout)
+
+    async def approve(
+        self,
+        name: str,
+        *,
+        arguments: Mapping[str, Any] | None = None,
+        message: str = "",
+        expires_in: float | None = None,
+    ) -> Approval:
+        """Pause until somebody says yes or no by `resume`, and with which arguments.
+
+        Args:
+            name: What is to be approved.
+            arguments: With what it would be done.
+            message: What to tell the person.
+            expires_in: After how many seconds it counts as a no; never by default.
+        """
+        return await self._calls.approve(name, arguments, message, expires_in)
+
+    async def run_agent(
+        self,
+        agent_id: str,
+        input: Mapping[str, Any] | None = None,  # noqa: A002 - the field's own word
+        *,
+        metadata: Mapping[str, str] | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - the word for it
+    ) -> Any:
+        """Run another agent as an execution of its own, and wait for its result.
+
+        Args:
+            agent_id: Which agent.
+            input: Its input.
+            metadata: Its labels.
+            timeout: How long it may take, in seconds; the agent's own timeout by default.
+
+        Raises:
+            ChildFailed: If it fails or is cancelled.
+            LookupError: If there is no such agent.
+        """
+        return await self._calls.run_agent(agent_id, input, metadata, timeout)
+
+    async def shielded(self, work: Awaitable[T]) -> T:
+        """Finish something even if the run is cancelled meanwhile, within the grace for that.
+
+        Args:
+            work: What to finish.
+
+        Raises:
+            asyncio.CancelledError: Once it has finished, if the run was cancelled.
+        """
+        task = asyncio.ensure_future(work)
         try:
-            if inspect.iscoroutinefunction(fn):
-                result = await fn(*args, **kwargs)
-            else:
-                result = await self._journal.in_thread(
-                    contextvars.copy_context().run, fn, *args, **kwargs
-                )
-                if inspect.isawaitable(result):
-                    result = await result
-        except Exception as error:
-            await self._journal.fail_step(step_id, name, error, started)
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait({task})
             raise
-        await self._journal.complete_step(step_id, name, result, started)
-        return result
 
 
 class SyncContext(_Base):
     """What a plain agent gets as its first argument: `Context`, with calls that block.
+
+    Every call raises `Interrupted` once the run is no longer wanted.
 
     Example:
         >>> @agent
@@ -172,52 +314,71 @@ class SyncContext(_Base):
         ...     return ctx.step("read", lambda: len(open(path).read()))
     """
 
-    def step(self, name: str, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a function as a step; see `Context.step`.
+    def __init__(self, journal: SyncJournal, deadline: float | None) -> None:
+        super().__init__(journal, deadline)
+        self._sync = journal
+        self._calls = Calls(journal)
 
-        Raises:
-            Interrupted: If the run is no longer wanted.
-            TypeError: If the function is an async one, or its result is not JSON.
-        """
-        if inspect.iscoroutinefunction(fn):
-            raise TypeError("a plain agent takes plain steps; make the agent async")
-        self._check()
-        step_id = self._journal.enter(_checked(name))
-        recorded = self._journal.recorded(step_id, name, fn)
-        if recorded is not None:
-            return recorded.value  # type: ignore[no-any-return]
-        self._journal.begin(step_id, name)
-        started = time.time_ns()
-        try:
-            result = fn(*args, **kwargs)
-        except Exception as error:
-            self._wait(self._journal.fail_step(step_id, name, error, started))
-            raise
-        self._wait(self._journal.complete_step(step_id, name, result, started))
-        return result
+    def step(
+        self,
+        name: str,
+        fn: Callable[..., T],
+        /,
+        *args: Any,
+        retry: Retry | None = None,
+        timeout: float | None = None,
+        effects: Effects = "idempotent",
+        **kwargs: Any,
+    ) -> T:
+        """Run a function as a step; see `Context.step`."""
+        self._sync.check()
+        found: T = drive(
+            self._calls.step(name, fn, args, kwargs, StepOptions(retry, timeout, effects))
+        )
+        return found
 
-    def log(self, message: str, *, level: str = "info", **fields: Any) -> None:
-        """Record a message among the execution's events; see `Context.log`."""
-        self._check()
-        super().log(message, level=level, **fields)
+    def sleep(self, seconds: float) -> None:
+        """Sleep durably; see `Context.sleep`."""
+        drive(self._calls.sleep(seconds))
 
-    def progress(self, fraction: float | None, message: str = "") -> None:
-        """Record how far the run has come; see `Context.progress`."""
-        self._check()
-        super().progress(fraction, message)
+    def now(self) -> datetime:
+        """The time (UTC), the same in every attempt."""
+        return drive(self._calls.now())
 
-    def _check(self) -> None:
-        if self.cancelled:
-            raise Interrupted(self.execution_id)
+    def random(self) -> float:
+        """A random number from 0 to 1, the same in every attempt."""
+        return drive(self._calls.random())
 
-    def _wait(self, write: Any) -> None:
-        try:
-            asyncio.run_coroutine_threadsafe(write, self._journal.home).result()
-        finally:
-            self._check()
+    def uuid(self) -> UUID:
+        """A random UUID, the same in every attempt."""
+        return drive(self._calls.uuid())
 
+    def wait_for_input(self, name: str, *, schema: Any = None, timeout: float | None = None) -> Any:
+        """Pause until somebody answers; see `Context.wait_for_input`."""
+        return drive(self._calls.wait_for_input(name, schema, timeout))
 
-def _checked(name: object) -> str:
-    if not isinstance(name, str) or not 0 < len(name) <= IDENTIFIER_LIMIT:
-        raise ValueError(f"a step's name has 1 to {IDENTIFIER_LIMIT} characters")
-    return name
+    def approve(
+        self,
+        name: str,
+        *,
+        arguments: Mapping[str, Any] | None = None,
+        message: str = "",
+        expires_in: float | None = None,
+    ) -> Approval:
+        """Pause until somebody says yes or no; see `Context.approve`."""
+        return drive(self._calls.approve(name, arguments, message, expires_in))
+
+    def run_agent(
+        self,
+        agent_id: str,
+        input: Mapping[str, Any] | None = None,  # noqa: A002 - the field's own word
+        *,
+        metadata: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> Any:
+        """Run another agent, and wait for its result; see `Context.run_agent`."""
+        return drive(self._calls.run_agent(agent_id, input, metadata, timeout))
+
+    def _emit(self, kind: str, data: dict[str, Any]) -> None:
+        self._sync.check()
+        super()._emit(kind, data)

@@ -1,78 +1,58 @@
-"""The journal of a run: numbers its steps, finds recorded ones, and records new ones.
+"""The journal of a run: numbers its steps, finds recorded ones, records new ones, and waits.
 
-A step's id is its path: the tasks down to it, numbered in spawn order within their parent, and its
-own number within its task (`0.2/3`: third step of the second task that the agent spawned). Paths
-do not depend on which of several tasks is faster, so that a later attempt finds its records.
+It lives on the agents' event loop, or in the thread of a plain agent; the store lives on another
+loop, which it reaches through `Home`.
 """
 
 import asyncio
-import contextvars
 import itertools
 import json
+import threading
 import time
-import traceback
-import typing
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
-from pydantic_core import PydanticSerializationError, to_jsonable_python
-
 from moderately.domain.errors import FencedOut, Unavailable
-from moderately.domain.execution import Claim, NewEvent, Step
-from moderately.domain.ports import Store
+from moderately.domain.execution import Claim, Execution, NewEvent, Step
+from moderately.domain.ports import Lease, Store
+from moderately.runtime.scope import current, current_step
 from moderately.runtime.threads import DaemonThreads
+from moderately.runtime.values import JournalMismatch, as_json, error_of
 
-__all__ = ["Home", "Journal", "JournalMismatch", "Recorded", "StepLimit", "as_json", "task_factory"]
+__all__ = ["Home", "Interrupted", "Journal", "Parked", "Site", "StepLimit", "wall_clock"]
 
 T = TypeVar("T")
 
 _EVENT_LIMIT: Final = 10_000
 _EVENT_BYTES: Final = 64 * 1024
-_MESSAGE_LIMIT: Final = 10_000
 _RETRY_SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0)
+
+
+def wall_clock() -> int:
+    """The time in microseconds since the epoch."""
+    return time.time_ns() // 1000
+
+
+class Interrupted(BaseException):
+    """Raised by a `SyncContext` when its execution was cancelled, timed out or was taken away.
+
+    Not an `Exception`, so that an agent's own error handling lets it through.
+    """
+
+
+class Parked(BaseException):
+    """Raised where a run waits, when all of it waits: the run ends, and goes on in another one.
+
+    Not an `Exception`, so that an agent's own error handling lets it through. Code that catches
+    `BaseException` must raise it again. The clean-up of `finally` blocks happens, and happens again
+    in the run that goes on.
+    """
 
 
 class StepLimit(Exception):
     """The execution has taken as many steps as its `max_steps` allows."""
-
-
-class JournalMismatch(Exception):
-    """The agent takes another step than its record says: its code has changed."""
-
-
-class _Scope:
-    """A task's place in the tree of tasks."""
-
-    __slots__ = ("_steps", "_tasks", "path")
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self._steps = itertools.count(1)
-        self._tasks = itertools.count(1)
-
-    def step(self) -> str:
-        return f"{self.path}/{next(self._steps)}"
-
-    def child(self) -> "_Scope":
-        return _Scope(f"{self.path}.{next(self._tasks)}")
-
-
-_scope: contextvars.ContextVar[_Scope] = contextvars.ContextVar("moderately_scope")
-
-
-def task_factory(
-    loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, T], **options: Any
-) -> asyncio.Task[T]:
-    """Make tasks that know their place: numbered when they are spawned, not when they first run."""
-    scope = _scope.get(None)
-    if scope is not None:
-        context = options.get("context") or contextvars.copy_context()
-        context.run(_scope.set, scope.child())
-        options["context"] = context
-    return asyncio.Task(coro, loop=loop, **options)
 
 
 class Home:
@@ -85,252 +65,240 @@ class Home:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self._posted: deque[Coroutine[Any, Any, None]] = deque()
+        self._lock = threading.Lock()
         self._awake = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     def post(self, work: Coroutine[Any, Any, None]) -> None:
         """Start this over there, in the order of posting; nobody waits for it."""
-        self._posted.append(work)
-        if not self._awake:
+        with self._lock:
+            self._posted.append(work)
+            if self._awake:
+                return
             self._awake = True
-            self.loop.call_soon_threadsafe(self._start)
+        self.loop.call_soon_threadsafe(self._start)
 
     def _start(self) -> None:
-        self._awake = False
-        while self._posted:
-            task = self.loop.create_task(self._posted.popleft())
+        with self._lock:
+            self._awake = False
+            posted, self._posted = self._posted, deque()
+        for work in posted:
+            task = self.loop.create_task(work)
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run this over there and give back its result. Posted work goes first."""
-        if asyncio.get_running_loop() is self.loop:
-            return await work
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self.loop))
-
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
-    """A recorded step's result."""
+class Site:
+    """What all runs of a worker share.
 
-    value: Any
+    Attributes:
+        store: Where steps and events go.
+        home: The way to it.
+        lease: The worker's right to what it runs.
+        threads: Where the plain functions of steps run.
+        park_after: How long all of a run must wait before it is parked, in seconds.
+    """
+
+    store: Store
+    home: Home
+    lease: Lease
+    threads: DaemonThreads
+    park_after: float
 
 
 class Journal:
-    """The journal of one run.
+    """What the journals of async and of plain runs share.
 
     Args:
         claim: The right to run.
-        store: Where steps and events go.
-        home: The way to it.
-        threads: Where plain functions run.
+        site: Where it runs.
+
+    Attributes:
+        interrupted: Whether the run is no longer wanted.
+        mismatch: What is wrong, where the code does not fit its record.
+        parked: What it waits for, once it has been parked.
     """
 
-    def __init__(self, claim: Claim, store: Store, home: Home, threads: DaemonThreads) -> None:
+    def __init__(self, claim: Claim, site: Site) -> None:
+        self.claim = claim
+        self.store = site.store
+        self.lease = site.lease
         self.interrupted = False
-        self._claim = claim
-        self._store = store
-        self._home = home
-        self._threads = threads
-        self._records: dict[str, Step] = {}
+        self.mismatch: JournalMismatch | None = None
+        self.parked: Sequence[Step] | None = None
+        self._home = site.home
+        self._recorded: dict[str, Step] = {}
+        self._begun: dict[str, Step] = {}
+        self._places: frozenset[str] = frozenset()
         self._entered = 0
         self._emitted = 0
 
     @property
-    def home(self) -> asyncio.AbstractEventLoop:
-        """The event loop that the store lives on."""
-        return self._home.loop
+    def execution(self) -> Execution:
+        """The execution as it was claimed."""
+        return self.claim.execution
 
-    async def open(self) -> None:
-        """Load what earlier attempts have recorded."""
-        if self._claim.execution.step_count:
-            self._load(await self._home.run(self._steps()))
+    @property
+    def has_record(self) -> bool:
+        """Whether there may be something to load."""
+        return self.execution.attempt > 1 or self.execution.step_count > 0
 
-    async def _steps(self) -> Sequence[Step]:
-        return await self._store.steps(self._claim.execution.id)
+    async def fetch(self) -> Sequence[Step]:
+        """Read what is on record. To be run over there."""
+        execution_id = self.execution.id
+        steps = await self._persist(lambda: self.store.steps(execution_id))
+        self._places = frozenset(await self._persist(lambda: self.store.places(execution_id)))
+        self._recorded = {step.id: step for step in steps if step.is_recorded}
+        self._begun = {step.id: step for step in steps if not step.is_recorded}
+        return [step for step in steps if step.is_recorded]
 
-    def _load(self, steps: Sequence[Step]) -> None:
-        self._records = {step.id: step for step in steps if step.status == "completed"}
-
-    def enter_scope(self) -> None:
-        """Make the current context the run's own, at the root of the tree of tasks."""
-        _scope.set(_Scope("0"))
-
-    def enter(self, name: str) -> str:
+    def enter(self, kind: str, name: str) -> str:
         """Number the next step of the current task.
 
         Raises:
             StepLimit: If the execution may take no more.
-            RuntimeError: If it is called outside of the agent's run.
+            RuntimeError: If it is called outside of the agent's run, or within a step.
         """
-        scope = _scope.get(None)
+        if current_step.get(None) is not None:
+            raise RuntimeError(
+                f"{kind} {name!r} is within a step, and a step has no steps of its own: call it"
+                " from the agent, and pass the step what it needs"
+            )
+        scope = current.get(None)
         if scope is None:
             raise RuntimeError(
-                f"step {name!r}: call it from the agent, not from a thread of its own"
+                f"{kind} {name!r}: call it from the agent, not from a thread of its own"
             )
+        if self.parked is not None:
+            raise Parked(self.execution.id)
         self._entered += 1
-        limit = self._claim.execution.max_steps
+        limit = self.execution.max_steps
         if limit is not None and self._entered > limit:
             raise StepLimit(
                 f"step {name!r} would be number {self._entered}, and max_steps is {limit}"
             )
         return scope.step()
 
-    def recorded(self, step_id: str, name: str, fn: Callable[..., Any]) -> Recorded | None:
-        """The recorded result of a step, made what the function says it returns.
+    def known(self, step: Step) -> Step | None:
+        """What is on record of a step: its outcome, or that it has begun.
+
+        Args:
+            step: The step as the code has it now.
 
         Raises:
-            JournalMismatch: If another step is on record under this id, or its result does not fit.
+            JournalMismatch: If another step is on record in its place.
         """
-        step = self._records.get(step_id)
-        if step is None:
+        known = self._recorded.get(step.id) or self._begun.get(step.id)
+        if known is None:
             return None
-        if step.name != name:
-            raise JournalMismatch(
-                f"step {step_id} is on record as {step.name!r}, and now is {name!r}: the agent's"
-                " code has changed since"
+        if (known.kind, known.name) != (step.kind, step.name):
+            self.differ(
+                f"step {step.id} is on record as {known.kind} {known.name!r}, and now is"
+                f" {step.kind} {step.name!r}"
             )
-        try:
-            returns = typing.get_type_hints(fn, include_extras=True).get("return", Any)
-            return Recorded(TypeAdapter(returns).validate_python(step.result))
-        except ValidationError as error:
-            raise JournalMismatch(
-                f"the recorded result of step {step_id} ({name!r}) no longer fits its type: {error}"
-            ) from None
-        except (NameError, TypeError, AttributeError):
-            return Recorded(step.result)
+        if known.fingerprint != step.fingerprint and not known.shared:
+            self.differ(
+                f"step {step.id} ({step.name!r}) is on record with other arguments"
+                f" ({known.fingerprint or 'none'}, and now {step.fingerprint or 'none'})"
+            )
+        return known
 
-    def begin(self, step_id: str, name: str) -> None:
+    def differ(self, what: str) -> None:
+        """The code does not fit its record.
+
+        Raises:
+            JournalMismatch: Always.
+        """
+        self.mismatch = JournalMismatch(f"{what}: the agent's code has changed since")
+        raise self.mismatch
+
+    def step(self, step_id: str, kind: str, name: str, **fields: Any) -> Step:
+        """A journal entry that begins now."""
+        attempt = self.execution.attempt
+        return Step(
+            step_id, kind, name, "started", attempt=attempt, started_at=wall_clock(), **fields
+        )
+
+    def ended(self, step: Step, result: Any, error: dict[str, Any] | None) -> Step:
+        """A journal entry with its outcome, now."""
+        return step._replace(
+            status="completed" if error is None else "failed",
+            result=result,
+            error=error,
+            ended_at=max(step.started_at, wall_clock()),
+        )
+
+    def timed_out(self, step: Step) -> Step:
+        """A wait whose time has come, with its outcome."""
+        if step.kind == "sleep":
+            return self.ended(step, None, None)
+        if step.kind == "approval":
+            return self.ended(step, {"approved": False, "reason": "expired"}, None)
+        error = TimeoutError(f"nobody has answered {step.name!r} in time")
+        return self.ended(step, None, error_of(error))
+
+    def begin(self, step: Step) -> None:
         """Tell that a step has begun."""
-        claim = self._claim
-        self._post(lambda: self._store.enter_step(claim.execution.id, claim.fence, step_id, name))
+        claim = self.claim
+        self.post(lambda: self.store.enter(claim.execution.id, claim.fence, step))
 
     def emit(self, event: NewEvent) -> None:
-        """Record an event; bounded, so that a loop that logs cannot fill the disk.
+        """Record an event, unless an earlier attempt has; bounded, so that a loop fills no disk.
 
         Raises:
             ValueError: If its data is not JSON, or too much of it.
         """
+        scope = current_step.get(None) or current.get(None)
+        place = None if scope is None else scope.place()
         self._emitted += 1
-        if self._emitted > _EVENT_LIMIT:
+        if self._emitted > _EVENT_LIMIT or place in self._places:
             return
         if self._emitted == _EVENT_LIMIT:
             message = f"This run has logged {_EVENT_LIMIT} times; the rest is left out."
             event = NewEvent("log", {"level": "warning", "message": message, "fields": {}})
-        data = as_json(event.data, "a log's fields")
+        data = as_json(event.data, f"the data of a {event.type!r} event")
         if len(json.dumps(data)) > _EVENT_BYTES:
-            raise ValueError(f"a log or progress event holds {_EVENT_BYTES} bytes at most")
-        claim = self._claim
-        events = [NewEvent(event.type, data)]
-        self._post(lambda: self._store.append(claim.execution.id, claim.fence, events))
+            raise ValueError(f"an event holds {_EVENT_BYTES} bytes at most")
+        claim = self.claim
+        events = [NewEvent(event.type, data, place)]
+        self.post(lambda: self.store.append(claim.execution.id, claim.fence, events))
 
-    def _post(self, write: Callable[[], Awaitable[None]]) -> None:
+    def post(self, write: Callable[[], Awaitable[Any]]) -> None:
+        """Write, in order; nobody waits for it."""
         if not self.interrupted:
-            self._home.post(self._attempt(write))
+            self._home.post(self._attempt(write, lambda _: None))
 
-    async def _attempt(self, write: Callable[[], Awaitable[None]]) -> None:
-        # A run that was fenced off is told so elsewhere; what it logs goes nowhere.
+    def send(
+        self, write: Callable[[], Awaitable[T]], tell: Callable[[T | BaseException], object]
+    ) -> None:
+        """Write, in order, and tell what came of it. Not to be called off once it is sent.
+
+        Args:
+            write: The write.
+            tell: Called over there with its result, or with what it raised.
+        """
+        self._home.post(self._attempt(write, tell))
+
+    async def _attempt(
+        self, write: Callable[[], Awaitable[T]], tell: Callable[[T | BaseException], object]
+    ) -> None:
         try:
-            await self._persist(write)
-        except FencedOut:
+            tell(await self._persist(write))
+        except FencedOut as error:
+            # A run that was fenced off is told so elsewhere; what it writes goes nowhere.
             self.interrupted = True
+            tell(error)
+        except BaseException as error:  # noqa: BLE001 - it is raised where it was asked for
+            tell(error)
 
-    async def _persist(self, write: Callable[[], Awaitable[None]]) -> None:
+    async def _persist(self, write: Callable[[], Awaitable[T]]) -> T:
         """Write, and try again for as long as the store cannot and the run is wanted."""
-        for delay in itertools.chain(_RETRY_SECONDS, itertools.repeat(_RETRY_SECONDS[-1])):
+        delays = itertools.chain(_RETRY_SECONDS, itertools.repeat(_RETRY_SECONDS[-1]))
+        while True:
             try:
-                await write()
-                break
+                return await write()
             except Unavailable:
                 if self.interrupted:
                     raise
-                await asyncio.sleep(delay)
-
-    async def complete_step(self, step_id: str, name: str, result: Any, started: int) -> None:
-        """Record a step's result.
-
-        Raises:
-            TypeError: If it is not JSON. That is on record too, as the step's failure.
-        """
-        try:
-            value = as_json(result, f"the result of step {name!r}")
-        except ValueError as error:
-            failure = TypeError(str(error))
-            await self.fail_step(step_id, name, failure, started)
-            raise failure from None
-        await self._record(step_id, name, value, None, started)
-
-    async def fail_step(self, step_id: str, name: str, error: Exception, started: int) -> None:
-        """Record what a step raised."""
-        details = {
-            "type": type(error).__name__,
-            "message": str(error)[:_MESSAGE_LIMIT],
-            "traceback": "".join(traceback.format_exception(error))[-_MESSAGE_LIMIT:],
-        }
-        await self._record(step_id, name, None, details, started)
-
-    async def _record(
-        self, step_id: str, name: str, result: Any, error: dict[str, Any] | None, started: int
-    ) -> None:
-        claim = self._claim
-        step = Step(
-            id=step_id,
-            name=name,
-            status="completed" if error is None else "failed",
-            result=result,
-            error=error,
-            attempt=claim.execution.attempt,
-            started_at=started // 1000,
-            ended_at=max(started, time.time_ns()) // 1000,
-        )
-        await self._home.run(
-            self._persist(lambda: self._store.record_step(claim.execution.id, claim.fence, step))
-        )
-
-    async def in_thread(self, fn: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        """Run a plain function in a thread, and wait for it without blocking the loop."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
-
-        def settle(result: Any, error: BaseException | None) -> None:
-            if future.done():
-                return
-            if error is None:
-                future.set_result(result)
-            else:
-                future.set_exception(error)
-
-        def work() -> None:
-            result: Any = None
-            failure: BaseException | None = None
-            try:
-                result = fn(*args, **kwargs)
-            except StopIteration as error:
-                failure = RuntimeError(f"the step raised StopIteration: {error}")
-            except BaseException as error:  # noqa: BLE001 - it is raised where it was asked for
-                failure = error
-            loop.call_soon_threadsafe(settle, result, failure)
-
-        self._threads.submit(work)
-        return await future
-
-
-def as_json(value: Any, what: str) -> Any:
-    """Make a value what its JSON reads back as.
-
-    Pydantic models, dataclasses, dates and the like become JSON as Pydantic does it.
-
-    Args:
-        value: Any value.
-        what: What it is, for the error.
-
-    Raises:
-        ValueError: If it is not JSON: an unknown type, a NaN, too deep or in circles.
-    """
-    try:
-        plain = to_jsonable_python(value, inf_nan_mode="constants")
-        json.dumps(plain, allow_nan=False)
-    except (PydanticSerializationError, ValueError, RecursionError, TypeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"{what} is not JSON: {reason}") from None
-    return plain
+                await asyncio.sleep(next(delays))

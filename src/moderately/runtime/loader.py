@@ -17,34 +17,39 @@ class LoadError(Exception):
     """A file or module could not be loaded, or holds no agent. The message says what to do."""
 
 
-def load_agents(sources: Sequence[str]) -> dict[str, AgentDefinition]:
+def load_agents(sources: Sequence[str]) -> dict[str, list[AgentDefinition]]:
     """Load agents.
 
     Args:
         sources: Files (`agents.py`, `folder/agents.py`) or modules (`package.module`).
 
     Returns:
-        The agents by id.
+        The versions of each agent by its id, the newest first: of several, the one that is defined
+        last.
 
     Raises:
-        LoadError: If a source cannot be loaded or has no agent, or two agents share an id.
+        LoadError: If a source cannot be loaded or has no agent, or two agents share id and version.
     """
-    found: dict[str, AgentDefinition] = {}
-    origin: dict[str, str] = {}
+    found: dict[str, list[AgentDefinition]] = {}
+    origin: dict[tuple[str, str], str] = {}
     for source in sources:
         definitions = _definitions(_load(source))
         if not definitions:
             raise LoadError(f"{source} has no agents: mark a function with @agent")
         for definition in definitions:
-            agent_id = definition.version.agent_id
-            known = found.get(agent_id)
-            if known is not None and known.function is not definition.function:
+            agent_id, version = definition.version.agent_id, definition.version.version
+            versions = found.setdefault(agent_id, [])
+            known = next((one for one in versions if one.version.version == version), None)
+            if known is None:
+                versions.insert(0, definition)
+                origin[agent_id, version] = source
+            elif known.function is not definition.function:
                 raise LoadError(
-                    f"agent {agent_id!r} is in {origin[agent_id]} and in {source}:"
-                    " give one of them another id"
+                    f"agent {agent_id!r} is in {origin[agent_id, version]} and in {source}: give"
+                    " one of them another id, or another version"
                 )
-            found[agent_id] = definition
-            origin[agent_id] = source
+            if versions[-1].is_async is not definition.is_async:
+                raise LoadError(f"agent {agent_id!r}: make all its versions async, or all plain")
     return found
 
 

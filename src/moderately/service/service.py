@@ -25,6 +25,7 @@ __all__ = ["Created", "EventList", "Principal", "Service"]
 
 _SHOWN_ID: Final = 80
 _FRESH_SECONDS: Final = 1.0
+_PRUNE_LIMIT: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +123,11 @@ class Service:
             input_data=request.input_data,
             metadata=request.metadata,
             priority=request.priority,
-            timeout_seconds=request.timeout_seconds,
+            timeout_seconds=_shorter(request.timeout_seconds, agent.newest.timeout_seconds),
             max_steps=request.max_steps,
+            retry=None if request.retry is None else request.retry.to_json(),
+            concurrency_key=request.concurrency_key,
+            run_at=request.run_at,
             event_seq=1,
         )
         repeat = Idempotency(idempotency_key, fingerprint) if idempotency_key else None
@@ -201,6 +205,15 @@ class Service:
             ExecutionNotTerminal: If it has not ended.
         """
         await self._store.delete(principal.team_id, execution_id)
+
+    async def prune(self, seconds: float) -> int:
+        """Remove some of the executions that ended longer than so many seconds ago.
+
+        Returns:
+            How many.
+        """
+        before = self._clock.now() - int(seconds * 1_000_000)
+        return await self._store.prune(before, _PRUNE_LIMIT)
 
     async def steps(self, principal: Principal, execution_id: str) -> list[Step]:
         """An execution's recorded steps, in order.
@@ -303,6 +316,10 @@ class Service:
         """A page of the team's executions."""
         found = await self._store.list(principal.team_id, query)
         return replace(found, items=[self._seen(execution) for execution in found.items])
+
+
+def _shorter(one: float | None, other: float | None) -> float | None:
+    return min((seconds for seconds in (one, other) if seconds is not None), default=None)
 
 
 def _shown(name: str) -> str:

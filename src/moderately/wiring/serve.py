@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import signal
 import socket
 import sqlite3
@@ -19,6 +20,9 @@ import uvloop
 
 from moderately.api import ApiOptions, create_app
 from moderately.domain.errors import DomainError
+from moderately.domain.ids import ENTROPY_BYTES, new_id
+from moderately.domain.ports import Store
+from moderately.engine.lease import WorkerLease
 from moderately.engine.local import LocalEngine
 from moderately.protocol.credentials import (
     Credentials,
@@ -27,7 +31,7 @@ from moderately.protocol.credentials import (
     save_credentials,
 )
 from moderately.protocol.version import __version__
-from moderately.runtime import LoadError, LocalRunner, load_agents
+from moderately.runtime import LoadError, LocalRunner, RunnerOptions, load_agents
 from moderately.runtime.agents import AgentDefinition
 from moderately.service import KeyRing, Service
 from moderately.settings import Settings
@@ -41,6 +45,8 @@ _log = logging.getLogger(__name__)
 
 DEFAULT_TEAM: Final = "default"
 _REPLY_GRACE_SECONDS: Final = 3
+_PRUNE_SECONDS: Final = 600.0
+_PRUNE_PAUSE_SECONDS: Final = 0.1
 # A thread that waits for the interpreter gets it after this long; the default of 5 ms is an age
 # for the thread that commits.
 _SWITCH_SECONDS: Final = 0.0005
@@ -127,7 +133,7 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
 
 async def _serve(
     settings: Settings,
-    definitions: dict[str, AgentDefinition],
+    definitions: dict[str, list[AgentDefinition]],
     path: Path,
     listener: socket.socket,
     on_ready: Callable[[Ready], None],
@@ -135,15 +141,10 @@ async def _serve(
     clock = SystemClock()
     async with open_stores(path, clock) as stores:
         store = stores.executions
-        await store.register([definition.version for definition in definitions.values()])
+        # The newest version comes last: it is the one that new executions get.
+        await store.register([one.version for found in definitions.values() for one in found[::-1]])
         keys = KeyRing(stores.keys, clock, time.monotonic)
-        runner = LocalRunner(definitions, store, threads=settings.threads)
-        engine = LocalEngine(
-            store,
-            runner,
-            max_concurrency=settings.max_concurrency,
-            threads=settings.threads,
-        )
+        engine, runner = _engine(settings, definitions, store, clock)
         service = Service(store, engine, keys, clock, time.monotonic)
         await engine.start()
         try:
@@ -153,10 +154,45 @@ async def _serve(
             # What is loaded by now stays: the collector need not look at it again and again.
             gc.freeze()
             server = _server(settings, service, lambda: on_ready(ready))
+            pruning = asyncio.create_task(_prune(service, settings.retention))
             await _run(server, listener, service)
+            pruning.cancel()
         finally:
             await engine.stop(settings.grace)
             runner.close()
+
+
+def _engine(
+    settings: Settings,
+    definitions: dict[str, list[AgentDefinition]],
+    store: Store,
+    clock: SystemClock,
+) -> tuple[LocalEngine, LocalRunner]:
+    worker_id = new_id("worker", clock.now(), os.urandom(ENTROPY_BYTES))
+    lease = WorkerLease(store, worker_id, settings.lease)
+    options = RunnerOptions(settings.threads, settings.park_after, settings.cancel_grace)
+    runner = LocalRunner(definitions, store, lease, options)
+    engine = LocalEngine(
+        store,
+        runner,
+        lease,
+        clock,
+        worker_id=worker_id,
+        max_concurrency=settings.max_concurrency,
+        threads=settings.threads,
+    )
+    return engine, runner
+
+
+async def _prune(service: Service, days: float | None) -> None:
+    """Remove what ended longer ago than it is kept, little by little."""
+    while days is not None:
+        try:
+            removed = await service.prune(days * 86400)
+        except DomainError as error:
+            _log.warning("cannot remove old executions: %s", error.message)
+            removed = 0
+        await asyncio.sleep(_PRUNE_PAUSE_SECONDS if removed else _PRUNE_SECONDS)
 
 
 class _Server(uvicorn.Server):

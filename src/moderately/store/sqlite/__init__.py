@@ -52,8 +52,8 @@ async def open_stores(path: Path, clock: Clock) -> AsyncIterator[Stores]:
         # From here on it never waits for another process's lock: the writer tries again instead.
         connection.execute("PRAGMA busy_timeout = 0")
         readers = Readers(path)
-        writer = Writer(connection, notify)
         queries = load_queries(__name__)
+        writer = Writer(connection, queries, clock, notify)
         try:
             yield Stores(
                 SQLiteStore(writer, readers, queries, clock, listeners),

@@ -36,6 +36,8 @@ def connect(path: Path) -> sqlite3.Connection:
         cached_statements=256,
     )
     try:
+        # Of account for a new file only: what is removed can be given back bit by bit.
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")

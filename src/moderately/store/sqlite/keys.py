@@ -1,12 +1,13 @@
 """Keys on SQLite. Needs no ownership of the data folder: the operator's commands use it too."""
 
+import sqlite3
 from collections.abc import Sequence
 
 from moderately.domain.keys import Key
 from moderately.domain.ports import Clock
 from moderately.store.sqlite.readers import Readers
 from moderately.store.sqlite.rows import read_key
-from moderately.store.sqlite.writer import Transaction, Writer
+from moderately.store.sqlite.writer import Writer
 
 __all__ = ["SQLiteKeyStore"]
 
@@ -26,10 +27,10 @@ class SQLiteKeyStore:
         """Record a key under the digest of its secret."""
         row = (key.id, key.name, key.team_id, key.prefix, key.created_at, digest)
 
-        def write(tx: Transaction) -> None:
-            tx.run(self._queries["insert_key"], row)
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute(self._queries["insert_key"], row)
 
-        await self._writer.submit(write)
+        await self._writer.submit_sql(write)
 
     async def find_key(self, digest: str) -> Key | None:
         """The key with this digest, revoked or not."""
@@ -43,16 +44,18 @@ class SQLiteKeyStore:
     async def revoke_key(self, key_id: str) -> Key | None:
         """Revoke a key now, if it is not yet; None if there is no such key."""
 
-        def write(tx: Transaction) -> Key | None:
-            row = tx.run(self._queries["revoke_key"], (self._clock.now(), key_id)).fetchone()
+        def write(connection: sqlite3.Connection) -> Key | None:
+            row = connection.execute(
+                self._queries["revoke_key"], (self._clock.now(), key_id)
+            ).fetchone()
             return read_key(row) if row else None
 
-        return await self._writer.submit(write)
+        return await self._writer.submit_sql(write)
 
     async def touch_key(self, key_id: str) -> None:
         """Note that a key was used just now."""
 
-        def write(tx: Transaction) -> None:
-            tx.run(self._queries["touch_key"], (self._clock.now(), key_id))
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute(self._queries["touch_key"], (self._clock.now(), key_id))
 
-        await self._writer.submit(write, lazy=True)
+        await self._writer.submit_sql(write, lazy=True)

@@ -1,97 +1,170 @@
--- Every query by name, each with a sentence. `{…}` stands for fragments that `lists.py` fills in
--- from its own fixed set, never from what a caller sent.
+-- Every query by name, each with a sentence. `{…}` stands for fragments that this package fills in
+-- from its own fixed set, never from what a caller sent; `{rows}` for as many rows of parameters as
+-- there are to write.
 
--- name: insert_execution
--- Record a new execution, pending or started at once.
+-- name: insert_executions
+-- Record new executions, pending or started at once.
 INSERT INTO executions (
-    id, team_id, agent_id, agent_version, status, created_at, updated_at, input_data, metadata,
-    priority, timeout_seconds, max_steps, parent_id, attempt, fence, event_seq, started_at
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+    id, team_id, agent_id, agent_version, status, created_at, updated_at, metadata, input_data,
+    retry, step_count, attempt, priority, timeout_seconds, max_steps, concurrency_key, parent_id, parent_step,
+    forked_from, run_at, deadline_at, worker_id, fence, event_seq, started_at
+) VALUES {rows};
+
+-- name: update_executions
+-- Write executions as they are now, unless they are no longer as they were.
+UPDATE executions
+SET agent_version = new.agent_version, status = new.status, updated_at = new.updated_at,
+    output_data = new.output_data, error = new.error, status_reason = new.status_reason,
+    blocked_on = new.blocked_on, in_flight = new.in_flight, step_count = new.step_count,
+    attempt = new.attempt, retries = new.retries, child_count = new.child_count,
+    run_at = new.run_at, deadline_at = new.deadline_at, worker_id = new.worker_id,
+    fence = new.fence, event_seq = new.event_seq, started_at = new.started_at,
+    paused_at = new.paused_at, completed_at = new.completed_at, failed_at = new.failed_at,
+    cancelled_at = new.cancelled_at
+FROM (
+    SELECT column1 AS id, column2 AS from_status, column3 AS from_fence, column4 AS from_seq,
+        column5 AS agent_version, column6 AS status, column7 AS updated_at,
+        column8 AS output_data, column9 AS error, column10 AS status_reason,
+        column11 AS blocked_on, column12 AS in_flight, column13 AS step_count,
+        column14 AS attempt, column15 AS retries, column16 AS child_count, column17 AS run_at,
+        column18 AS deadline_at, column19 AS worker_id, column20 AS fence,
+        column21 AS event_seq, column22 AS started_at, column23 AS paused_at,
+        column24 AS completed_at, column25 AS failed_at, column26 AS cancelled_at
+    FROM (VALUES {rows})
+) AS new
+WHERE executions.id = new.id AND executions.status = new.from_status
+    AND executions.fence = new.from_fence AND executions.event_seq = new.from_seq;
 
 -- name: insert_metadata
--- Record one label of an execution, to filter by.
-INSERT INTO execution_metadata (team_id, key, value, execution_id) VALUES (?, ?, ?, ?);
+-- Record labels, to filter by.
+INSERT INTO execution_metadata (team_id, key, value, execution_id) VALUES {rows};
+
+-- name: insert_idempotency_keys
+-- Tie keys to the executions that they created.
+INSERT INTO idempotency_keys (team_id, key, fingerprint, execution_id) VALUES {rows};
+
+-- name: insert_events
+-- Record events under their numbers.
+INSERT INTO events (execution_id, seq, type, data, place, created_at) VALUES {rows};
+
+-- name: write_steps
+-- Record journal entries, new or with what came of them; never one that has its outcome.
+INSERT INTO steps (
+    execution_id, id, kind, name, status, position, fingerprint, effects, result, error, attempt,
+    tries, started_at, ended_at, wait, shared
+) VALUES {rows}
+ON CONFLICT (execution_id, id) DO UPDATE
+SET status = excluded.status, position = excluded.position, result = excluded.result,
+    error = excluded.error, attempt = excluded.attempt, tries = excluded.tries,
+    started_at = excluded.started_at, ended_at = excluded.ended_at, wait = excluded.wait;
+
+-- name: insert_blobs
+-- Record results that are too large to lie among the steps.
+INSERT INTO blobs (execution_id, step_id, data) VALUES {rows};
+
+-- name: delete_step
+-- Remove a journal entry, so that its step runs again.
+DELETE FROM steps WHERE execution_id = ? AND id = ?;
+
+-- name: delete_blob
+-- Remove its result.
+DELETE FROM blobs WHERE execution_id = ? AND step_id = ?;
+
+-- name: copy_steps
+-- Share the recorded entries before a position with a fork.
+INSERT INTO steps (
+    execution_id, id, kind, name, status, position, fingerprint, effects, result, error, attempt,
+    tries, started_at, ended_at, wait, shared
+)
+SELECT ?, id, kind, name, status, position, fingerprint, effects, result, error, attempt,
+    tries, started_at, ended_at, wait, 1
+FROM steps WHERE execution_id = ? AND position < ?;
+
+-- name: copy_blobs
+-- Share their large results.
+INSERT INTO blobs (execution_id, step_id, data)
+SELECT ?, step_id, data FROM blobs
+WHERE execution_id = ? AND step_id IN (SELECT id FROM steps WHERE execution_id = ?);
+
+-- name: write_rates
+-- Note how far the starts of agents have come.
+INSERT INTO rates (agent_id, arrival) VALUES {rows}
+ON CONFLICT (agent_id) DO UPDATE SET arrival = excluded.arrival;
 
 -- name: find_idempotency_key
--- The execution that a team's key stands for, and the digest of its body.
-SELECT execution_id, fingerprint FROM idempotency_keys WHERE team_id = ? AND key = ?;
-
--- name: insert_idempotency_key
--- Tie a team's key to the execution that it created.
-INSERT INTO idempotency_keys (team_id, key, fingerprint, execution_id) VALUES (?, ?, ?, ?);
+-- The digest of the body that came with a team's key, and the execution that it stands for.
+SELECT k.fingerprint, {columns} FROM idempotency_keys AS k
+JOIN executions AS e ON e.id = k.execution_id
+WHERE k.team_id = ? AND k.key = ?;
 
 -- name: get_execution
 -- One execution, whatever its team.
 SELECT {columns} FROM executions WHERE id = ?;
 
--- name: start_execution
--- A worker takes a pending execution.
-UPDATE executions
-SET status = :status, status_reason = :status_reason, fence = :fence, attempt = :attempt,
-    started_at = :started_at, updated_at = :updated_at, event_seq = :event_seq
-WHERE id = :id AND status = :from_status AND fence = :from_fence;
-
--- name: complete_execution
--- The run that holds the fence ended with a result.
-UPDATE executions
-SET status = :status, output_data = :output_data, current_step = NULL,
-    completed_at = :completed_at, updated_at = :updated_at, event_seq = :event_seq
-WHERE id = :id AND status = :from_status AND fence = :from_fence;
-
--- name: fail_execution
--- The run that holds the fence ended with an error.
-UPDATE executions
-SET status = :status, status_reason = :status_reason, error = :error, failed_at = :failed_at,
-    updated_at = :updated_at, event_seq = :event_seq
-WHERE id = :id AND status = :from_status AND fence = :from_fence;
-
--- name: release_execution
--- The run that holds the fence is given up; the execution waits for the next one.
-UPDATE executions
-SET status = :status, status_reason = :status_reason, current_step = NULL,
-    updated_at = :updated_at, event_seq = :event_seq
-WHERE id = :id AND status = :from_status AND fence = :from_fence;
-
--- name: cancel_execution
--- End an execution, whoever runs it.
-UPDATE executions
-SET status = :status, status_reason = :status_reason, cancelled_at = :cancelled_at,
-    updated_at = :updated_at, event_seq = :event_seq
-WHERE id = :id AND status = :from_status AND fence = :from_fence;
-
--- name: waiting_executions
--- What waits for an agent, in the order in which it is taken.
+-- name: claimable
+-- What may start of an agent, in the order in which it is taken: what has not begun, and what has
+-- begun under a version that can run here.
 SELECT {columns} FROM executions
-WHERE status = 'pending' AND agent_id = ?
+WHERE status = 'pending' AND run_at IS NULL AND agent_id = ?
+    AND (attempt = 0 OR agent_version IN ({versions}))
+    AND (concurrency_key IS NULL OR concurrency_key NOT IN ({keys}))
 ORDER BY priority DESC, id
 LIMIT ?;
+
+-- name: running_by_key
+-- How many executions of an agent run, by concurrency key.
+SELECT concurrency_key, count(*) FROM executions
+WHERE status = 'running' AND agent_id = ? AND concurrency_key IS NOT NULL
+GROUP BY concurrency_key;
 
 -- name: running_ids
 -- What runs, or ran when its owner died.
 SELECT id FROM executions WHERE status = 'running' ORDER BY id;
 
--- name: advance_events
--- Make room for more events of the run that holds the fence.
-UPDATE executions SET event_seq = event_seq + ?
-WHERE id = ? AND status = 'running' AND fence = ?
-RETURNING event_seq, agent_id;
+-- name: lapsed_ids
+-- What runs on workers whose leases have ended.
+SELECT id FROM executions
+WHERE status = 'running' AND worker_id IN (SELECT id FROM workers WHERE expires_at <= ?)
+ORDER BY id;
 
--- name: advance_step
--- Count a recorded step of the run that holds the fence, and its event.
-UPDATE executions
-SET event_seq = event_seq + 1, step_count = step_count + 1, current_step = ?, updated_at = ?
-WHERE id = ? AND status = 'running' AND fence = ?
-RETURNING event_seq, agent_id, step_count;
+-- name: child_ids
+-- An execution's children that have not ended.
+SELECT id FROM executions
+WHERE parent_id = ? AND status IN ('pending', 'running', 'paused')
+ORDER BY id;
 
--- name: enter_step
--- Note which step of the run that holds the fence has begun, and its event.
-UPDATE executions SET event_seq = event_seq + 1, current_step = ?
-WHERE id = ? AND status = 'running' AND fence = ?
-RETURNING event_seq, agent_id;
+-- name: due_ids
+-- What waits for a time that has come.
+SELECT id FROM executions WHERE run_at <= ? ORDER BY run_at LIMIT ?;
 
--- name: insert_event
--- Record an event under its number.
-INSERT INTO events (execution_id, seq, type, data, created_at) VALUES (?, ?, ?, ?, ?);
+-- name: overdue_ids
+-- What is pending, and out of time.
+SELECT id FROM executions
+WHERE status = 'pending' AND deadline_at IS NOT NULL AND deadline_at <= ?
+ORDER BY deadline_at LIMIT ?;
+
+-- name: next_run_at
+-- When the next wait for a time ends.
+SELECT min(run_at) FROM executions WHERE run_at > ?;
+
+-- name: next_deadline
+-- When the next pending execution is out of time.
+SELECT min(deadline_at) FROM executions
+WHERE status = 'pending' AND deadline_at IS NOT NULL AND deadline_at > ?;
+
+-- name: get_arrival
+-- How far the starts of an agent have come.
+SELECT arrival FROM rates WHERE agent_id = ?;
+
+-- name: beat
+-- Renew a worker's lease.
+INSERT INTO workers (id, seen_at, expires_at) VALUES (?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, expires_at = excluded.expires_at;
+
+-- name: forget_workers
+-- Forget workers that have been silent for long and run nothing.
+DELETE FROM workers WHERE expires_at <= ?
+    AND id NOT IN (SELECT worker_id FROM executions WHERE status = 'running');
 
 -- name: list_events
 -- The events behind a number.
@@ -100,22 +173,36 @@ WHERE execution_id = ? AND seq > ?
 ORDER BY seq
 LIMIT ?;
 
--- name: insert_step
--- Record a finished step.
-INSERT INTO steps (
-    execution_id, position, id, name, status, result, error, attempt, started_at, ended_at
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+-- name: list_places
+-- The places in the agent's code whose events are on record.
+SELECT place FROM events WHERE execution_id = ? AND place IS NOT NULL;
+
+-- name: get_step
+-- One journal entry.
+SELECT {steps} WHERE s.execution_id = ? AND s.id = ?;
+
+-- name: list_waits
+-- What an execution waits for.
+SELECT {steps} WHERE s.execution_id = ? AND s.status = 'waiting' ORDER BY s.id;
 
 -- name: list_steps
--- The steps of an execution, as they were recorded.
-SELECT id, name, status, result, error, attempt, started_at, ended_at FROM steps
-WHERE execution_id = ?
-ORDER BY position;
+-- The journal: what is recorded, in that order, then what has begun or waits.
+SELECT {steps} WHERE s.execution_id = ? ORDER BY s.position IS NULL, s.position, s.id;
 
 -- name: delete_execution
 -- Remove an execution that has ended; what belongs to it goes with it.
 DELETE FROM executions
 WHERE id = ? AND status IN ('completed', 'failed', 'cancelled');
+
+-- name: prunable_ids
+-- Executions of a team that ended before a time.
+SELECT id FROM executions INDEXED BY executions_by_updated
+WHERE team_id = ? AND updated_at < ? AND status IN ('completed', 'failed', 'cancelled')
+LIMIT ?;
+
+-- name: next_team
+-- The team that follows another one by name.
+SELECT min(team_id) FROM executions WHERE team_id > ?;
 
 -- name: list_executions
 -- A page of executions: found in an index first, then fetched.
@@ -142,29 +229,30 @@ WHERE newest_version <> excluded.newest_version;
 -- Record a version of an agent; of a known one, only what does not change its schemas.
 INSERT INTO agent_versions (
     agent_id, version, description, input_schema, output_schema, timeout_seconds,
-    max_concurrency, fingerprint, created_at
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    max_concurrency, limits, fingerprint, created_at
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (agent_id, version) DO UPDATE
 SET description = excluded.description, timeout_seconds = excluded.timeout_seconds,
-    max_concurrency = excluded.max_concurrency, fingerprint = excluded.fingerprint;
+    max_concurrency = excluded.max_concurrency, limits = excluded.limits,
+    fingerprint = excluded.fingerprint;
 
 -- name: get_agent_version
 -- One version of an agent.
 SELECT agent_id, version, description, input_schema, output_schema, timeout_seconds,
-    max_concurrency, fingerprint, created_at
+    max_concurrency, limits, fingerprint, created_at
 FROM agent_versions WHERE agent_id = ? AND version = ?;
 
 -- name: list_agent_versions
 -- An agent's versions, newest first.
 SELECT agent_id, version, description, input_schema, output_schema, timeout_seconds,
-    max_concurrency, fingerprint, created_at
+    max_concurrency, limits, fingerprint, created_at
 FROM agent_versions WHERE agent_id = ?
 ORDER BY created_at DESC, version DESC;
 
 -- name: get_agent
 -- One agent, with its newest version.
 SELECT a.created_at, a.updated_at, v.agent_id, v.version, v.description, v.input_schema,
-    v.output_schema, v.timeout_seconds, v.max_concurrency, v.fingerprint, v.created_at
+    v.output_schema, v.timeout_seconds, v.max_concurrency, v.limits, v.fingerprint, v.created_at
 FROM agents AS a
 JOIN agent_versions AS v ON v.agent_id = a.id AND v.version = a.newest_version
 WHERE a.id = ?;
@@ -172,7 +260,7 @@ WHERE a.id = ?;
 -- name: list_agents
 -- A page of agents by name, each with its newest version.
 SELECT a.created_at, a.updated_at, v.agent_id, v.version, v.description, v.input_schema,
-    v.output_schema, v.timeout_seconds, v.max_concurrency, v.fingerprint, v.created_at
+    v.output_schema, v.timeout_seconds, v.max_concurrency, v.limits, v.fingerprint, v.created_at
 FROM agents AS a
 JOIN agent_versions AS v ON v.agent_id = a.id AND v.version = a.newest_version
 ORDER BY a.id

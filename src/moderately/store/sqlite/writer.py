@@ -1,12 +1,12 @@
 """Group commit: writes that arrive together share one transaction, and one sync to disk.
 
-A write is a function of a `Transaction`. All that were submitted by the time the connection is
-free run one after the other in one `BEGIN IMMEDIATE … COMMIT`; the statements on the event loop
-(microseconds each), the commit, which waits for the disk, in a thread of its own. While it waits,
-the next batch gathers.
+A write is a coroutine over a `Unit`. All that were submitted by the time the connection is free run
+one after the other on the event loop, in memory but for what they must read; then a thread writes
+what the unit has gathered, a few statements for all of it, and commits. While that goes on, the
+next batch gathers.
 
-Each write is all or nothing. One that is refused (a `DomainError` and its like) must not have
-written yet, and fails alone; if it has, or if anything unexpected comes up, the whole batch is
+Each write is all or nothing. One that is refused (a `DomainError` and its like) must not have put
+anything yet, and fails alone; if it has, or if anything unexpected comes up, the whole batch is
 rolled back and its writes run again, each in a transaction of its own. A failed commit fails every
 write in it.
 """
@@ -16,14 +16,19 @@ import queue
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from moderately.domain.errors import DomainError, FencedOut, IllegalTransition, Unavailable
-from moderately.domain.ports import Change, Listener
+from moderately.domain.execution import Execution
+from moderately.domain.ports import Clock, Listener
+from moderately.protocol.vocabulary import Status
+from moderately.store.sqlite.flush import Flush, Statement
+from moderately.store.sqlite.source import SQLiteSource
+from moderately.store.unit import Unit
 
-__all__ = ["Transaction", "Writer", "unavailable"]
+__all__ = ["Writer", "unavailable"]
 
 T = TypeVar("T")
 
@@ -49,21 +54,13 @@ def unavailable(error: sqlite3.Error) -> Unavailable:
     return Unavailable(f"{reason}; nothing was written. Try again later.", retry_after=1)
 
 
-@dataclass(slots=True)
-class Transaction:
-    """What a write gets: the connection, and a list for what it changes."""
-
-    connection: sqlite3.Connection
-    changes: list[Change] = field(default_factory=list)
-
-    def run(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
-        """Execute one statement."""
-        return self.connection.execute(sql, parameters)
+class _Changed(Exception):
+    """A row was not as it was read: somebody else writes to the database."""
 
 
 @dataclass(slots=True, eq=False)
 class _Write:
-    operation: Callable[[Transaction], Any]
+    operation: Callable[[Unit], Coroutine[Any, Any, Any]]
     future: asyncio.Future[Any]
     alone: bool = False
     result: Any = None
@@ -73,7 +70,18 @@ class _Write:
 @dataclass(slots=True, eq=False)
 class _Batch:
     writes: Sequence[_Write]
-    changes: list[Change]
+    unit: Unit
+    statements: Sequence[Statement] = field(default_factory=list)
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that never suspends."""
+    try:
+        work.send(None)
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]
+    work.close()
+    raise RuntimeError("a write on SQLite has nothing to wait for")
 
 
 class Writer:
@@ -81,13 +89,23 @@ class Writer:
 
     Args:
         connection: The connection, in autocommit mode (`isolation_level=None`).
+        queries: The named queries.
+        clock: Tells the time.
         on_commit: Called on the event loop after each commit, with what it changed.
     """
 
-    def __init__(self, connection: sqlite3.Connection, on_commit: Listener) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        queries: dict[str, str],
+        clock: Clock,
+        on_commit: Listener,
+    ) -> None:
         self._connection = connection
+        self._source = SQLiteSource(connection, queries)
+        self._statements = Flush(queries)
+        self._clock = clock
         self._on_commit = on_commit
-        self._on_rollback: Callable[[], None] = lambda: None
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[_Write] = deque()
         self._busy = False
@@ -103,16 +121,17 @@ class Writer:
         self._thread.start()
 
     @property
+    def live(self) -> Mapping[str, Execution]:
+        """What runs, as it was last committed."""
+        return self._source.live
+
+    @property
     def failed(self) -> bool:
         """Whether the newest transaction could not be committed."""
         return self._failed
 
-    def on_rollback(self, forget: Callable[[], None]) -> None:
-        """Call this whenever what was written is not kept after all."""
-        self._on_rollback = forget
-
     def submit(
-        self, operation: Callable[[Transaction], T], *, lazy: bool = False
+        self, operation: Callable[[Unit], Coroutine[Any, Any, T]], *, lazy: bool = False
     ) -> asyncio.Future[T]:
         """Queue a write.
 
@@ -132,6 +151,17 @@ class Writer:
         if not self._busy:
             self._schedule(lazy=lazy)
         return future
+
+    def submit_sql(
+        self, operation: Callable[[sqlite3.Connection], T], *, lazy: bool = False
+    ) -> asyncio.Future[T]:
+        """Queue a write that executes SQL by itself, on the event loop: for rare and short ones."""
+
+        async def work(unit: Unit) -> T:
+            del unit
+            return operation(self._connection)
+
+        return self.submit(work, lazy=lazy)
 
     async def close(self) -> None:
         """Take no more writes, and wait until those that were taken are done."""
@@ -164,7 +194,7 @@ class Writer:
             return
         self._busy_since = None
         self._busy = True
-        batch = _Batch(self._take(), [])
+        batch = _Batch(self._take(), Unit(self._source, self._clock))
         if self._execute(batch):
             self._commits.put(batch)
         else:
@@ -196,27 +226,29 @@ class Writer:
         self._next()
 
     def _execute(self, batch: _Batch) -> bool:
-        connection = self._connection
-        transaction = Transaction(connection, batch.changes)
+        connection, unit = self._connection, batch.unit
         for write in batch.writes:
-            written, changed = connection.total_changes, len(batch.changes)
+            written = connection.total_changes + unit.size()
             try:
-                write.result = write.operation(transaction)
+                write.result = _run(write.operation(unit))
             except _REFUSALS as error:
-                if connection.total_changes != written:
+                if connection.total_changes + unit.size() != written:
                     return self._abandon(batch, error)
                 write.error = error
-                del batch.changes[changed:]
             except sqlite3.OperationalError as error:
                 self._failed = True
                 return self._abandon(batch, unavailable(error), all_of_it=True)
             except Exception as error:  # noqa: BLE001 - its caller gets it, whatever it is
                 return self._abandon(batch, error)
+        try:
+            batch.statements = self._statements(unit)
+        except Exception as error:  # noqa: BLE001 - as above
+            return self._abandon(batch, error)
         return True
 
     def _abandon(self, batch: _Batch, error: Exception, *, all_of_it: bool = False) -> bool:
         """Roll a batch back. Its writes run again one by one, unless none can succeed."""
-        self._on_rollback()
+        self._source.live.clear()
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
         if all_of_it or len(batch.writes) == 1:
@@ -229,18 +261,28 @@ class Writer:
 
     def _commit_all(self) -> None:
         while (batch := self._commits.get()) is not None:
-            error: sqlite3.Error | None = None
+            error: Exception | None = None
             try:
+                for statement in batch.statements:
+                    self._write(statement)
                 self._connection.execute("COMMIT")
-            except sqlite3.Error as caught:
+            except Exception as caught:  # noqa: BLE001 - its callers get it, whatever it is
                 error = caught
             self._loop.call_soon_threadsafe(self._committed, batch, error)
 
-    def _committed(self, batch: _Batch, error: sqlite3.Error | None) -> None:
-        self._failed = error is not None
-        if error is not None:
+    def _write(self, statement: Statement) -> None:
+        written = self._connection.execute(statement.sql, statement.parameters).rowcount
+        if statement.rows is not None and written != statement.rows:
+            raise _Changed(f"{written} of {statement.rows} rows written")
+
+    def _committed(self, batch: _Batch, error: Exception | None) -> None:
+        self._failed = isinstance(error, sqlite3.OperationalError)
+        if isinstance(error, sqlite3.OperationalError):
             self._abandon(batch, unavailable(error), all_of_it=True)
+        elif error is not None:
+            self._abandon(batch, error)
         else:
+            self._keep(batch.unit)
             for write in batch.writes:
                 if write.future.done():
                     continue
@@ -248,9 +290,20 @@ class Writer:
                     write.future.set_exception(write.error)
                 else:
                     write.future.set_result(write.result)
-            if batch.changes:
-                self._on_commit(batch.changes)
+            if batch.unit.changes:
+                self._on_commit(batch.unit.changes)
         self._next()
+
+    def _keep(self, unit: Unit) -> None:
+        live = self._source.live
+        for execution in unit.inserted.values():
+            if execution.status is Status.RUNNING:
+                live[execution.id] = execution
+        for _, execution in unit.updated.values():
+            if execution.status is Status.RUNNING:
+                live[execution.id] = execution
+            else:
+                live.pop(execution.id, None)
 
     def _next(self) -> None:
         self._busy = False

@@ -1,0 +1,190 @@
+"""A unit of work: what the writes of one transaction see, and what they leave to be written.
+
+Writes that arrive together share one transaction. Each is a coroutine over the same `Unit`: it
+reads through it, so that it sees what the writes before it have done, and puts what it changes.
+Nothing reaches the database until all have run; then each table is written by a few statements for
+all of them. A write that is refused must raise before it puts anything.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from moderately.domain.execution import Execution, NewEvent, Step
+from moderately.domain.lifecycle import Command, decide
+from moderately.domain.ports import Change, Clock, Offer
+
+__all__ = ["EventRow", "Source", "Unit"]
+
+
+class Source(Protocol):
+    """Reads for a unit, within its transaction. What is read to be changed is locked."""
+
+    async def execution(self, execution_id: str) -> Execution | None:
+        """One execution."""
+        ...
+
+    async def idempotent(self, team_id: str, key: str) -> tuple[str, Execution] | None:
+        """What a team's idempotency key stands for: the body's digest, and the execution."""
+        ...
+
+    async def step(self, execution_id: str, step_id: str) -> Step | None:
+        """One journal entry."""
+        ...
+
+    async def waits(self, execution_id: str) -> Sequence[Step]:
+        """What an execution waits for."""
+        ...
+
+    async def children(self, execution_id: str) -> Sequence[str]:
+        """An execution's children that have not ended."""
+        ...
+
+    async def claimable(
+        self, offer: Offer, full_keys: Sequence[str], limit: int
+    ) -> Sequence[Execution]:
+        """What may start of an agent, in order, but for these concurrency keys."""
+        ...
+
+    async def running_by_key(self, agent_id: str) -> dict[str, int]:
+        """How many executions of an agent run, by concurrency key."""
+        ...
+
+    async def arrival(self, agent_id: str) -> int:
+        """The theoretical arrival time of an agent's rate limit."""
+        ...
+
+    async def running(self) -> Sequence[str]:
+        """All that runs."""
+        ...
+
+    async def lapsed(self, now: int) -> Sequence[str]:
+        """What runs on workers whose leases have ended."""
+        ...
+
+    async def due(self, now: int, limit: int) -> Sequence[str]:
+        """What waits for a time that has come."""
+        ...
+
+    async def overdue(self, now: int, limit: int) -> Sequence[str]:
+        """What is pending, and out of time."""
+        ...
+
+    async def next_due(self, now: int) -> int | None:
+        """When the next of these is due, later than now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """An event with its number."""
+
+    execution_id: str
+    seq: int
+    event: NewEvent
+    created_at: int
+
+
+@dataclass(slots=True)
+class Unit:
+    """What the writes of one transaction see and leave.
+
+    Attributes:
+        source: Reads what is on record.
+        clock: Tells the time.
+        inserted: New executions, by id.
+        updated: Changed executions, by id: as they are on record, and as they are to be.
+        labels: New labels: team, key, value, execution.
+        keys: New idempotency keys: team, key, digest, execution.
+        events: New events.
+        steps: New or changed journal entries, by execution and id.
+        dropped: Journal entries to remove, by execution and id.
+        copies: Journals to share: source, execution, the position before which.
+        arrivals: The rate limits' arrival times, by agent.
+        changes: What to tell after the commit.
+    """
+
+    source: Source
+    clock: Clock
+    inserted: dict[str, Execution] = field(default_factory=dict)
+    updated: dict[str, tuple[Execution, Execution]] = field(default_factory=dict)
+    labels: list[tuple[str, str, str, str]] = field(default_factory=list)
+    keys: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    events: list[EventRow] = field(default_factory=list)
+    steps: dict[tuple[str, str], Step] = field(default_factory=dict)
+    dropped: list[tuple[str, str]] = field(default_factory=list)
+    copies: list[tuple[str, str, int]] = field(default_factory=list)
+    arrivals: dict[str, int] = field(default_factory=dict)
+    changes: list[Change] = field(default_factory=list)
+
+    async def execution(self, execution_id: str) -> Execution | None:
+        """An execution, as the writes before this one left it."""
+        if execution_id in self.inserted:
+            return self.inserted[execution_id]
+        if execution_id in self.updated:
+            return self.updated[execution_id][1]
+        return await self.source.execution(execution_id)
+
+    async def idempotent(self, team_id: str, key: str) -> tuple[str, Execution] | None:
+        """What a team's idempotency key stands for."""
+        if (found := self.keys.get((team_id, key))) is not None:
+            return found[0], self.inserted[found[1]]
+        return await self.source.idempotent(team_id, key)
+
+    async def step(self, execution_id: str, step_id: str) -> Step | None:
+        """A journal entry."""
+        found = self.steps.get((execution_id, step_id))
+        return found or await self.source.step(execution_id, step_id)
+
+    async def waits(self, execution_id: str) -> list[Step]:
+        """What an execution waits for."""
+        known = {step.id: step for step in await self.source.waits(execution_id)}
+        known |= {step.id: step for (owner, _), step in self.steps.items() if owner == execution_id}
+        gone = {step_id for owner, step_id in self.dropped if owner == execution_id}
+        return [s for s in known.values() if s.status == "waiting" and s.id not in gone]
+
+    def now(self, execution: Execution) -> int:
+        """The time, not before the execution's own."""
+        return max(self.clock.now(), execution.updated_at)
+
+    def insert(self, execution: Execution, events: Sequence[NewEvent]) -> None:
+        """Put a new execution, with all its events so far."""
+        self.inserted[execution.id] = execution
+        for key, value in execution.metadata.items():
+            self.labels.append((execution.team_id, key, value, execution.id))
+        self._tell(execution, events, execution.created_at, is_whole=True)
+
+    def decide(self, execution: Execution, command: Command) -> Execution:
+        """Let the lifecycle decide, and put what it says."""
+        now = self.now(execution)
+        after, events = decide(execution, command, now)
+        if execution.id in self.inserted:
+            self.inserted[execution.id] = after
+        else:
+            before = self.updated[execution.id][0] if execution.id in self.updated else execution
+            self.updated[execution.id] = (before, after)
+        is_whole = after.status is not execution.status or after.run_at != execution.run_at
+        self._tell(after, events, now, is_whole=is_whole)
+        return after
+
+    def _tell(
+        self, after: Execution, events: Sequence[NewEvent], now: int, *, is_whole: bool
+    ) -> None:
+        first = after.event_seq - len(events) + 1
+        for seq, event in enumerate(events, first):
+            self.events.append(EventRow(after.id, seq, event, now))
+        whole = after if is_whole else None
+        self.changes.append(Change(after.id, after.agent_id, after.status, after.event_seq, whole))
+
+    def put_step(self, execution_id: str, step: Step) -> None:
+        """Put a journal entry, new or changed."""
+        self.steps[execution_id, step.id] = step
+
+    def drop_step(self, execution_id: str, step_id: str) -> None:
+        """Remove a journal entry, so that the step runs again."""
+        self.steps.pop((execution_id, step_id), None)
+        self.dropped.append((execution_id, step_id))
+
+    def size(self) -> int:
+        """How much has been put: the same before and after a write that was refused."""
+        return len(self.changes) + len(self.steps) + len(self.dropped) + len(self.keys)
