@@ -83,7 +83,7 @@ def test_unknown_fields_are_named() -> None:
 
 def test_every_wrong_field_is_named_at_once() -> None:
     with pytest.raises(InvalidRequest) as caught:
-        new_execution({"agent_id": 1, "input_data": [], "priority": 1.5, "max_steps": True})
+        new_execution({"agent_id": 1, "input_data": [], "priority": 1.5, "max_steps": True}, 0)
     fields = [detail["field"] for detail in caught.value.details]
     assert fields == ["agent_id", "input_data", "priority", "max_steps"]
 

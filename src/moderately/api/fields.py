@@ -8,8 +8,9 @@ from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl
 
 from moderately.domain.errors import InvalidRequest
-from moderately.domain.execution import NewExecution
+from moderately.domain.execution import NewExecution, NewFork
 from moderately.domain.listing import Cursor, ListQuery
+from moderately.domain.retry import Retry
 from moderately.protocol.vocabulary import (
     DEFAULT_PAGE_SIZE,
     IDENTIFIER_LIMIT,
@@ -21,9 +22,13 @@ from moderately.protocol.vocabulary import (
 
 __all__ = [
     "CREATE_FIELDS",
+    "FORK_FIELDS",
+    "RESUME_FIELDS",
+    "RETRY_FIELDS",
     "Query",
     "list_query",
     "new_execution",
+    "new_fork",
     "optional_seconds",
     "optional_text",
 ]
@@ -38,8 +43,17 @@ CREATE_FIELDS: Final = frozenset(
         "priority",
         "timeout_seconds",
         "max_steps",
+        "retry",
+        "run_at",
+        "delay_seconds",
+        "concurrency_key",
         "idempotency_key",
     }
+)
+RETRY_FIELDS: Final = frozenset({"attempts", "backoff", "factor", "max_backoff", "jitter", "on"})
+FORK_FIELDS: Final = frozenset({"from_step", "input_data", "metadata"})
+RESUME_FIELDS: Final = frozenset(
+    {"wait", "value", "approved", "arguments", "reason", "outcome", "result"}
 )
 MAX_PRIORITY: Final = 100
 MAX_TIMEOUT_SECONDS: Final = 366 * 24 * 3600
@@ -48,11 +62,16 @@ METADATA_LIMIT: Final = 64
 METADATA_VALUE_LIMIT: Final = 1000
 MAX_PAGE: Final = 10**9
 _DIGITS: Final = 16
+_LAST_MOMENT: Final = 253_402_300_799_000_000
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 
 
-def new_execution(body: Mapping[str, Any]) -> NewExecution:
+def new_execution(body: Mapping[str, Any], now: int) -> NewExecution:
     """What a create asks for, from its body.
+
+    Args:
+        body: The body.
+        now: The time, in microseconds, for a delay to count from.
 
     Raises:
         InvalidRequest: If a field is wrong; `details` names each wrong one.
@@ -73,11 +92,69 @@ def new_execution(body: Mapping[str, Any]) -> NewExecution:
         priority=check(_priority, "priority"),
         timeout_seconds=check(_timeout, "timeout_seconds"),
         max_steps=check(_steps, "max_steps"),
+        retry=check(_retry, "retry"),
+        run_at=_run_at(check(_time, "run_at"), check(_timeout, "delay_seconds"), now, wrong),
+        concurrency_key=check(optional_text, "concurrency_key"),
     )
     if wrong:
         details = [detail for error in wrong for detail in error.details]
         raise InvalidRequest(" ".join(f"{error.message}." for error in wrong), details=details)
     return request
+
+
+def _run_at(
+    at: int | None, delay: float | None, now: int, wrong: list[InvalidRequest]
+) -> int | None:
+    if at is not None and delay is not None:
+        wrong.append(InvalidRequest.field("delay_seconds", "cannot go with run_at; send one"))
+    if delay is not None:
+        return now + int(delay * 1_000_000)
+    return at if at is not None and at > now else None
+
+
+def _time(value: Any, name: str) -> int | None:
+    if value is not None and not isinstance(value, str):
+        raise InvalidRequest.field(name, "must be a string: a time with its offset")
+    at = _moment(value, name)
+    if at is not None and not 0 <= at <= _LAST_MOMENT:
+        raise InvalidRequest.field(name, "must be a time between 1970 and 9999")
+    return at
+
+
+def _retry(value: Any, name: str) -> Retry | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise InvalidRequest.field(name, "must be an object")
+    for key, given in value.items():
+        if key not in RETRY_FIELDS:
+            known = ", ".join(sorted(RETRY_FIELDS))
+            raise InvalidRequest.field(f"{name}.{key}"[:200], f"is unknown; {known} are known")
+        is_number = isinstance(given, int | float) and not isinstance(given, bool)
+        if key == "on":
+            if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
+                raise InvalidRequest.field(f"{name}.on", "must be a list of exception names")
+        elif not is_number or (key == "attempts" and not _is_integer(given)):
+            raise InvalidRequest.field(f"{name}.{key}", "must be a number")
+    try:
+        fields = {key: int(given) if key == "attempts" else given for key, given in value.items()}
+        return Retry.from_json(fields)
+    except (ValueError, OverflowError) as error:
+        raise InvalidRequest.field(name, str(error)) from None
+
+
+def new_fork(body: Mapping[str, Any]) -> NewFork:
+    """What a fork asks for, from its body.
+
+    Raises:
+        InvalidRequest: If a field is wrong.
+    """
+    metadata = body.get("metadata")
+    return NewFork(
+        from_step=_steps(body.get("from_step"), "from_step"),
+        input_data=_input(body.get("input_data"), "input_data"),
+        metadata=None if metadata is None else _metadata(metadata, "metadata"),
+    )
 
 
 def _identifier(value: Any, name: str) -> str:

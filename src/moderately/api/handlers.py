@@ -7,21 +7,34 @@ from typing import Any, Final
 
 from moderately.api import wire
 from moderately.api.body import parse_object
-from moderately.api.fields import CREATE_FIELDS, MAX_PAGE, list_query, new_execution, optional_text
+from moderately.api.fields import (
+    CREATE_FIELDS,
+    FORK_FIELDS,
+    MAX_PAGE,
+    RESUME_FIELDS,
+    list_query,
+    new_execution,
+    new_fork,
+    optional_text,
+)
 from moderately.api.http import Call, Reply, json_reply
 from moderately.domain.errors import InvalidRequest
 from moderately.protocol import routes
 from moderately.protocol.vocabulary import DEFAULT_PAGE_SIZE, IDENTIFIER_LIMIT, MAX_PAGE_SIZE
+from moderately.service import Created
 
 __all__ = [
     "cancel_execution",
     "create_execution",
     "delete_execution",
+    "fork_execution",
     "list_agent_versions",
     "list_agents",
     "list_events",
     "list_executions",
     "list_steps",
+    "move_execution",
+    "resume_execution",
     "retrieve_agent",
     "retrieve_execution",
 ]
@@ -30,6 +43,7 @@ _KEY: Final = re.compile(rf"[\x21-\x7e]{{1,{IDENTIFIER_LIMIT}}}")
 _REASON_LIMIT: Final = 1000
 _EVENT_LIMIT: Final = 1000
 _LAST_EVENT: Final = 10**15
+_MOVE_FIELDS: Final = frozenset({"to"})
 _CANCEL_FIELDS: Final = frozenset({"reason"})
 _canonical: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
@@ -39,11 +53,19 @@ async def create_execution(call: Call) -> Reply:
     call.query.done()
     body = parse_object(await call.body(), CREATE_FIELDS)
     key = _idempotency_key(call.header(routes.IDEMPOTENCY_KEY), body.pop("idempotency_key", None))
-    request = new_execution(body)
-    fingerprint = hashlib.sha256(_canonical(body).encode()).hexdigest() if key else ""
+    request = new_execution(body, call.service.now())
+    fingerprint = _fingerprint(body) if key else ""
     created = await call.service.create(
         call.principal, request, idempotency_key=key, fingerprint=fingerprint
     )
+    return _created(created)
+
+
+def _fingerprint(body: dict[str, Any]) -> str:
+    return hashlib.sha256(_canonical(body).encode()).hexdigest()
+
+
+def _created(created: Created) -> Reply:
     reply = json_reply(wire.execution_object(created.execution), 201)
     reply.headers["Location"] = routes.execution(created.execution.id)
     if created.replayed:
@@ -100,6 +122,42 @@ async def cancel_execution(call: Call) -> Reply:
     body = parse_object(raw, _CANCEL_FIELDS) if raw else {}
     reason = optional_text(body.get("reason"), "reason", _REASON_LIMIT)
     execution = await call.service.cancel(call.principal, call.identifier, reason=reason)
+    return json_reply(wire.execution_object(execution))
+
+
+async def resume_execution(call: Call) -> Reply:
+    """`POST /agent-executions/{id}/resume`."""
+    call.query.done()
+    body = parse_object(await call.body(), RESUME_FIELDS)
+    wait = optional_text(body.pop("wait", None), "wait")
+    execution = await call.service.resume(call.principal, call.identifier, wait, body)
+    return json_reply(wire.execution_object(execution))
+
+
+async def fork_execution(call: Call) -> Reply:
+    """`POST /agent-executions/{id}/fork`."""
+    call.query.done()
+    raw = await call.body()
+    body = parse_object(raw, FORK_FIELDS) if raw else {}
+    key = _idempotency_key(call.header(routes.IDEMPOTENCY_KEY), None)
+    created = await call.service.fork(
+        call.principal,
+        call.identifier,
+        new_fork(body),
+        idempotency_key=key,
+        fingerprint=_fingerprint({"fork": call.identifier, **body}) if key else "",
+    )
+    return _created(created)
+
+
+async def move_execution(call: Call) -> Reply:
+    """`POST /agent-executions/{id}/move`."""
+    call.query.done()
+    body = parse_object(await call.body(), _MOVE_FIELDS)
+    version = optional_text(body.get("to"), "to")
+    if version is None:
+        raise InvalidRequest.field("to", "is required: a version of the agent")
+    execution = await call.service.move(call.principal, call.identifier, version)
     return json_reply(wire.execution_object(execution))
 
 

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from moderately.api.fields import MAX_PAGE
 from moderately.api.http import ApiOptions
+from moderately.api.openapi_durable import FORK, MOVE, RESUME
 from moderately.api.schemas import NO_NUL, component_schemas, nullable
 from moderately.domain.listing import CURSOR_PATTERN
 from moderately.protocol.problems import PROBLEM_MEDIA_TYPE, Code
@@ -96,6 +97,9 @@ def openapi_document(options: ApiOptions) -> Json:
             "/agent-executions": {"post": _create(), "get": _list()},
             one: {"get": _retrieve(options), "delete": _delete()},
             f"{one}/cancel": {"post": _cancel("cancel"), "patch": _cancel("cancel_by_patch")},
+            f"{one}/resume": {"post": _resume()},
+            f"{one}/fork": {"post": _fork()},
+            f"{one}/move": {"post": _move()},
             f"{one}/steps": {"get": _steps()},
             f"{one}/events": {"get": _events(options)},
             "/agents": {"get": _agents()},
@@ -224,6 +228,26 @@ def _wait(options: ApiOptions) -> tuple[Json, Json]:
     )
 
 
+_KEY: Final[Json] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "Makes a repeated request the same one. 1 to 200 visible characters.",
+    "schema": {"type": "string", "pattern": f"^[\\x21-\\x7e]{{1,{IDENTIFIER_LIMIT}}}$"},
+    "example": "order-4711",
+}
+
+
+def _created_headers() -> Json:
+    text = {"type": "string"}
+    return {
+        "Location": {"description": "Its path.", "required": True, "schema": text},
+        "Idempotent-Replayed": {
+            "description": "`true` where the key was known: the execution is the one of then.",
+            "schema": text,
+        },
+    }
+
+
 def _create() -> Json:
     example = {"agent_id": "research", "input_data": {"folder": "docs", "question": "Why?"}}
     link = {
@@ -235,29 +259,15 @@ def _create() -> Json:
         )
     }
     reply = _reply("It is on disk, and will run.", "ExecutionObject", _EXECUTION)
-    text = {"type": "string"}
-    reply["headers"] = {
-        "Location": {"description": "Its path.", "required": True, "schema": text},
-        "Idempotent-Replayed": {
-            "description": "`true` where the key was known: the execution is the one of then.",
-            "schema": text,
-        },
-    }
+    reply["headers"] = _created_headers()
     reply["links"] = link
-    key = {
-        "name": "Idempotency-Key",
-        "in": "header",
-        "description": "Makes a repeated request the same one. 1 to 200 visible characters.",
-        "schema": {"type": "string", "pattern": f"^[\\x21-\\x7e]{{1,{IDENTIFIER_LIMIT}}}$"},
-        "example": "order-4711",
-    }
     body = {"schema": {"$ref": _ref("NewExecution")}, "example": example}
     return _operation(
         "create_execution",
         "Create an execution.",
         ("201", reply),
         "404 413 415 422",
-        parameters=(key,),
+        parameters=(_KEY,),
         requestBody={"required": True, "content": {"application/json": body}},
     )
 
@@ -334,6 +344,46 @@ def _cancel(name: str) -> Json:
         "404 409 413 415",
         parameters=(_path_id(_ID),),
         requestBody={"required": False, "content": {"application/json": body}},
+    )
+
+
+def _body(schema: Json, example: Json, *, required: bool) -> Json:
+    content = {"application/json": {"schema": schema, "example": example}}
+    return {"required": required, "content": content}
+
+
+def _resume() -> Json:
+    return _operation(
+        "resume_execution",
+        "Answer what an execution asks of a person: an input, an approval, an effect in doubt.",
+        ("200", _reply("The execution; it goes on.", "ExecutionObject")),
+        "404 409 413 415",
+        parameters=(_path_id(_ID),),
+        requestBody=_body(RESUME, {"wait": "review", "value": "go on"}, required=True),
+    )
+
+
+def _fork() -> Json:
+    reply = _reply("The new execution.", "ExecutionObject")
+    reply["headers"] = _created_headers()
+    return _operation(
+        "fork_execution",
+        "Create an execution that shares another one's journal up to a step.",
+        ("201", reply),
+        "404 409 413 415 422",
+        parameters=(_path_id(_ID), _KEY),
+        requestBody=_body(FORK, {"from_step": 2}, required=False),
+    )
+
+
+def _move() -> Json:
+    return _operation(
+        "move_execution",
+        "Let an execution go on under another version of its agent.",
+        ("200", _reply("The execution.", "ExecutionObject")),
+        "404 409 413 415",
+        parameters=(_path_id(_ID),),
+        requestBody=_body(MOVE, {"to": "2"}, required=True),
     )
 
 

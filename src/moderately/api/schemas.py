@@ -97,9 +97,35 @@ def _new_execution() -> Json:
                 {"type": "integer", "minimum": 1, "maximum": MAX_STEPS},
                 "How many steps it may take.",
             ),
+            "retry": nullable(_retry(), "When to try again; the agent's own policy by default."),
+            "run_at": nullable({"type": "string", "format": "date-time"}, "Not before this time."),
+            "delay_seconds": nullable(
+                {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_TIMEOUT_SECONDS},
+                "Not before so many seconds from now; not with `run_at`.",
+            ),
+            "concurrency_key": nullable(
+                {"type": "string", "maxLength": IDENTIFIER_LIMIT, "pattern": NO_NUL},
+                "Executions with the same key share the agent's limit for a key.",
+            ),
             "idempotency_key": nullable(
                 {"type": "string", "pattern": f"^[\\x21-\\x7e]{{1,{IDENTIFIER_LIMIT}}}$"},
                 "As the `Idempotency-Key` header.",
             ),
+        },
+    }
+
+
+def _retry() -> Json:
+    seconds = {"type": "number", "minimum": 0}
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "attempts": {"type": "integer", "minimum": 1, "maximum": 1000},
+            "backoff": seconds,
+            "factor": {"type": "number", "minimum": 1},
+            "max_backoff": seconds,
+            "jitter": {"type": "number", "minimum": 0, "maximum": 1},
+            "on": {"type": "array", "items": {"type": "string", "pattern": NO_NUL}},
         },
     }

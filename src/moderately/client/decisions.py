@@ -16,6 +16,7 @@ __all__ = [
     "Request",
     "create_request",
     "is_cancelled_already",
+    "keyed_request",
     "list_request",
     "poll_delay",
     "read_agent_page",
@@ -76,9 +77,13 @@ def create_request(
     if input_data is not None:
         body["input_data"] = input_data
     body |= properties
+    return keyed_request(routes.EXECUTIONS, body, idempotency_key)
+
+
+def keyed_request(path: str, body: Mapping[str, Any], idempotency_key: str | None) -> Request:
+    """A request that creates something. It always carries an idempotency key."""
     key = idempotency_key or f"auto-{secrets.token_hex(16)}"
-    headers = {routes.IDEMPOTENCY_KEY: key}
-    return Request("POST", routes.EXECUTIONS, body=encode(body), headers=headers)
+    return Request("POST", path, body=encode(body), headers={routes.IDEMPOTENCY_KEY: key})
 
 
 def encode(body: Mapping[str, Any]) -> bytes:

@@ -50,7 +50,12 @@ class AgentExecution(_Object):
         priority: int
         timeout_seconds: float | None
         max_steps: int | None
+        retry: dict[str, Any] | None
+        retries: int
+        concurrency_key: str | None
         parent_id: str | None
+        forked_from: str | None
+        run_at: str | None
         created_at: str
         updated_at: str
         started_at: str | None

@@ -14,6 +14,7 @@ __all__ = [
     "Failure",
     "NewEvent",
     "NewExecution",
+    "NewFork",
     "Step",
 ]
 
@@ -74,6 +75,22 @@ class NewExecution:
     retry: Retry | None = None
     run_at: int | None = None
     concurrency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewFork:
+    """What a caller asks of a fork.
+
+    Attributes:
+        from_step: The position of the first journal entry that is not shared, from 1; the one that
+            failed when None.
+        input_data: The new execution's input; the same when None.
+        metadata: Its labels; the same when None.
+    """
+
+    from_step: int | None = None
+    input_data: dict[str, Any] | None = None
+    metadata: dict[str, str] | None = None
 
 
 class Execution(NamedTuple):

@@ -182,13 +182,23 @@ class Store(Protocol):
         """
         ...
 
-    async def fork(self, source_id: str, execution: Execution, before: int) -> Execution:
+    async def fork(
+        self,
+        source_id: str,
+        execution: Execution,
+        before: int,
+        idempotency: Idempotency | None = None,
+    ) -> Created:
         """Record a new execution that shares another one's journal.
 
         Args:
             source_id: The other one.
             execution: The new one, pending.
             before: The position of the first entry that is not shared.
+            idempotency: What makes a repeated fork the same one.
+
+        Raises:
+            IdempotencyKeyReused: If the key is taken by another body.
         """
         ...
 

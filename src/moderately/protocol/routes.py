@@ -17,6 +17,9 @@ __all__ = [
     "execution",
     "execution_cancel",
     "execution_events",
+    "execution_fork",
+    "execution_move",
+    "execution_resume",
     "execution_steps",
 ]
 
@@ -54,6 +57,21 @@ def execution(execution_id: str) -> str:
 def execution_cancel(execution_id: str) -> str:
     """The path that cancels an execution."""
     return f"{execution(execution_id)}/cancel"
+
+
+def execution_resume(execution_id: str) -> str:
+    """The path that answers what an execution asks of a person."""
+    return f"{execution(execution_id)}/resume"
+
+
+def execution_fork(execution_id: str) -> str:
+    """The path that forks an execution."""
+    return f"{execution(execution_id)}/fork"
+
+
+def execution_move(execution_id: str) -> str:
+    """The path that moves an execution to another version of its agent."""
+    return f"{execution(execution_id)}/move"
 
 
 def execution_steps(execution_id: str) -> str:

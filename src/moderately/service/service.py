@@ -1,21 +1,25 @@
 """The use cases of the API. Everything is scoped to the caller's team."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from moderately.domain.agents import Agent, AgentVersion
 from moderately.domain.errors import (
     AgentNotFound,
+    Conflict,
     DomainError,
     ExecutionNotFound,
+    IllegalTransition,
 )
-from moderately.domain.execution import Event, Execution, NewExecution, Step
+from moderately.domain.execution import Event, Execution, NewExecution, NewFork, Step
 from moderately.domain.ids import ENTROPY_BYTES, new_id
-from moderately.domain.lifecycle import Cancel
+from moderately.domain.lifecycle import Cancel, Move, as_created
 from moderately.domain.listing import ExecutionList, ListQuery
 from moderately.domain.ports import Clock, Created, Engine, Idempotency, Store
 from moderately.protocol.vocabulary import Status
+from moderately.service.answers import settle
 from moderately.service.entropy import Entropy
 from moderately.service.hub import Hub
 from moderately.service.inputs import InputChecks
@@ -78,6 +82,10 @@ class Service:
         self._hub = Hub()
         self._inputs = InputChecks()
         store.subscribe(self._hub.on_changes)
+
+    def now(self) -> int:
+        """The time, in microseconds since the epoch."""
+        return self._clock.now()
 
     async def authenticate(self, key: str) -> Principal:
         """Find out who is calling.
@@ -196,6 +204,96 @@ class Service:
             ExecutionTerminal: If it had ended already.
         """
         return await self._store.apply(execution_id, Cancel(reason), team_id=principal.team_id)
+
+    async def resume(
+        self, principal: Principal, execution_id: str, wait: str | None, body: Mapping[str, Any]
+    ) -> Execution:
+        """Answer what an execution asks of a person.
+
+        Args:
+            principal: Who answers.
+            execution_id: Which execution.
+            wait: What is answered, by id or name; None where only one thing is asked.
+            body: The answer.
+
+        Raises:
+            ExecutionNotFound: If there is none in the team.
+            ExecutionTerminal: If it has ended.
+            Conflict: If it asks nothing.
+            InvalidRequest: If the answer does not fit.
+        """
+        team_id = principal.team_id
+        resumed = await self._store.resume(team_id, execution_id, wait, partial(settle, body))
+        return self._seen(resumed)
+
+    async def move(self, principal: Principal, execution_id: str, version: str) -> Execution:
+        """Let an execution go on under another version of its agent.
+
+        Raises:
+            ExecutionNotFound: If there is none in the team.
+            ExecutionTerminal: If it has ended.
+            Conflict: If the agent has no such version, or the execution runs just now.
+        """
+        execution = await self._find(principal, execution_id)
+        known = [found.version for found in await self._store.agent_versions(execution.agent_id)]
+        if version not in known:
+            raise Conflict(f"Agent {execution.agent_id!r} has no such version: {', '.join(known)}.")
+        try:
+            moved = await self._store.apply(execution_id, Move(version), team_id=principal.team_id)
+        except IllegalTransition:
+            message = f"Execution {execution_id} runs under its version; there is nothing to move."
+            raise Conflict(message) from None
+        return self._seen(moved)
+
+    async def fork(
+        self,
+        principal: Principal,
+        execution_id: str,
+        request: NewFork,
+        *,
+        idempotency_key: str | None,
+        fingerprint: str,
+    ) -> Created:
+        """Create an execution that shares another one's journal up to a step.
+
+        Args:
+            principal: Who asks.
+            execution_id: The other one.
+            request: From where, and with what.
+            idempotency_key: Makes a repeated request the same one.
+            fingerprint: A digest of the request.
+
+        Raises:
+            ExecutionNotFound: If there is none in the team.
+            Conflict: If there is no such position.
+            InvalidRequest: If the input does not fit the agent.
+        """
+        source = await self._find(principal, execution_id)
+        steps = await self._store.steps(execution_id)
+        before = _fork_position(source, steps, request.from_step)
+        agent = await self._known_agent(source.agent_id)
+        input_data = source.input_data
+        if request.input_data is not None:
+            input_data = request.input_data
+            self._inputs.check(agent.newest, input_data)
+        now = self._clock.now()
+        execution = as_created(source)._replace(
+            id=new_id("exec", now, self._entropy.take(ENTROPY_BYTES)),
+            agent_version=agent.newest.version,
+            created_at=now,
+            updated_at=now,
+            input_data=input_data,
+            metadata=source.metadata if request.metadata is None else request.metadata,
+            step_count=before - 1,
+            parent_id=None,
+            parent_step=None,
+            forked_from=source.id,
+        )
+        repeat = Idempotency(idempotency_key, fingerprint) if idempotency_key else None
+        created = await self._store.fork(source.id, execution, before, repeat)
+        if created.replayed:
+            return created
+        return replace(created, execution=self._seen(execution))
 
     async def delete(self, principal: Principal, execution_id: str) -> None:
         """Remove an execution that has ended, with all that belongs to it.
@@ -316,6 +414,22 @@ class Service:
         """A page of the team's executions."""
         found = await self._store.list(principal.team_id, query)
         return replace(found, items=[self._seen(execution) for execution in found.items])
+
+
+def _fork_position(source: Execution, steps: Sequence[Step], wanted: int | None) -> int:
+    """The position of the first journal entry that a fork does not share."""
+    last = max((step.position for step in steps), default=0)
+    if wanted is not None:
+        if not 1 <= wanted <= last + 1:
+            raise Conflict(f"from_step is from 1 to {last + 1} for execution {source.id}.")
+        return wanted
+    failed = (source.error or {}).get("step")
+    found = next((step.position for step in steps if step.id == failed), None)
+    if found is None and source.status is not Status.FAILED:
+        raise Conflict(
+            f"No step of execution {source.id} has failed; send a from_step, 1 to {last + 1}."
+        )
+    return found or last + 1
 
 
 def _shorter(one: float | None, other: float | None) -> float | None:

@@ -38,9 +38,17 @@ class BatchedStore(ABC):
         """Record a child, and that its parent waits for it."""
         await self._submit(lambda unit: writes.spawn(unit, fence, step, child))
 
-    async def fork(self, source_id: str, execution: Execution, before: int) -> Execution:
+    async def fork(
+        self,
+        source_id: str,
+        execution: Execution,
+        before: int,
+        idempotency: Idempotency | None = None,
+    ) -> Created:
         """Record a new execution that shares another one's journal."""
-        return await self._submit(lambda unit: writes.fork(unit, source_id, execution, before))
+        return await self._submit(
+            lambda unit: writes.fork(unit, source_id, execution, before, idempotency)
+        )
 
     async def apply(
         self, execution_id: str, command: Command, *, team_id: str | None = None

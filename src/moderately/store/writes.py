@@ -58,17 +58,8 @@ async def create(
     unit: Unit, execution: Execution, idempotency: Idempotency | None, start: Start | None
 ) -> Created:
     """Create an execution, or find the one that the key stands for."""
-    if idempotency is not None:
-        found = await unit.idempotent(execution.team_id, idempotency.key)
-        if found is not None:
-            if found[0] != idempotency.fingerprint:
-                raise IdempotencyKeyReused(
-                    "This idempotency key was used with another body. Send the same body again,"
-                    " or a new key."
-                )
-            return Created(as_created(found[1]), replayed=True)
-        key = (execution.team_id, idempotency.key)
-        unit.keys[key] = (idempotency.fingerprint, execution.id)
+    if (known := await _known(unit, execution, idempotency)) is not None:
+        return Created(known, replayed=True)
     events = [created_event(execution)]
     stored = execution
     if start is not None:
@@ -78,11 +69,38 @@ async def create(
     return Created(execution, started=start is not None)
 
 
-async def fork(unit: Unit, source_id: str, execution: Execution, before: int) -> Execution:
-    """Create an execution that shares another one's journal."""
+async def _known(
+    unit: Unit, execution: Execution, idempotency: Idempotency | None
+) -> Execution | None:
+    """The execution that a key stands for; None if the key is new, and noted."""
+    if idempotency is None:
+        return None
+    found = await unit.idempotent(execution.team_id, idempotency.key)
+    if found is None:
+        key = (execution.team_id, idempotency.key)
+        unit.keys[key] = (idempotency.fingerprint, execution.id)
+        return None
+    if found[0] != idempotency.fingerprint:
+        raise IdempotencyKeyReused(
+            "This idempotency key was used with another body. Send the same body again, or a new"
+            " key."
+        )
+    return as_created(found[1])
+
+
+async def fork(
+    unit: Unit,
+    source_id: str,
+    execution: Execution,
+    before: int,
+    idempotency: Idempotency | None,
+) -> Created:
+    """Create an execution that shares another one's journal, or find the one of the key."""
+    if (known := await _known(unit, execution, idempotency)) is not None:
+        return Created(known, replayed=True)
     unit.insert(execution, [created_event(execution)])
     unit.copies.append((source_id, execution.id, before))
-    return execution
+    return Created(execution)
 
 
 async def spawn(unit: Unit, fence: int, step: Step, child: Execution) -> None:

@@ -13,6 +13,7 @@ from moderately.client.decisions import (
     create_request,
     encode,
     is_cancelled_already,
+    keyed_request,
     list_request,
     poll_delay,
     read_agent_page,
@@ -33,6 +34,7 @@ from moderately.protocol import routes
 
 if TYPE_CHECKING:
     import builtins
+    from collections.abc import Mapping
 
     from moderately.client._sync.transport import Transport
 
@@ -87,7 +89,8 @@ class AgentExecutions(BaseResource):
             input_data: Its input.
             idempotency_key: Makes a repeated create the same one; a random one by default, so
                 that a retry after a lost reply never creates two.
-            **properties: Further fields: `metadata`, `priority`, `timeout_seconds`, `max_steps`.
+            **properties: Further fields: `metadata`, `priority`, `timeout_seconds`, `max_steps`,
+                `retry`, `run_at`, `delay_seconds`, `concurrency_key`.
 
         Raises:
             ValidationError: If a field is wrong, or the input does not fit the agent.
@@ -122,6 +125,73 @@ class AgentExecutions(BaseResource):
             if error.execution is not None and is_cancelled_already(error, tries):
                 return error.execution
             raise
+
+    def resume(
+        self, execution_id: str, *, wait: str | None = None, **answer: Any
+    ) -> AgentExecution:
+        """Answer what an execution asks of a person.
+
+        Args:
+            execution_id: Its id.
+            wait: What is answered, by id or name; not needed where only one thing is asked.
+            **answer: `value` for an input; `approved`, `arguments` and `reason` for an approval;
+                `outcome` (`happened`, `did_not_happen` or `failed`), `result` and `reason` for an
+                unsafe step that was interrupted.
+
+        Raises:
+            NotFoundError: If there is none.
+            ConflictError: If it has ended, or asks nothing.
+            ValidationError: If the answer does not fit.
+
+        Example:
+            >>> client.agent_executions.resume("exec_…", wait="review", value="go on")
+        """
+        named = {} if wait is None else {"wait": wait}
+        path = routes.execution_resume(_identifier(execution_id))
+        return AgentExecution(self._call(Request("POST", path, body=encode(named | answer))))
+
+    def fork(
+        self,
+        execution_id: str,
+        *,
+        from_step: int | None = None,
+        input_data: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> AgentExecution:
+        """Create an execution that shares another one's journal up to a step.
+
+        Args:
+            execution_id: The other one's id.
+            from_step: The position of the first journal entry that is not shared, from 1; the one
+                that failed by default, so that a fork is a retry.
+            input_data: Another input.
+            metadata: Other labels.
+            idempotency_key: Makes a repeated fork the same one; a random one by default.
+
+        Raises:
+            NotFoundError: If there is none.
+            ConflictError: If there is no such position.
+            ValidationError: If the input does not fit the agent.
+        """
+        given = {"from_step": from_step, "input_data": input_data, "metadata": metadata}
+        body = {name: value for name, value in given.items() if value is not None}
+        path = routes.execution_fork(_identifier(execution_id))
+        return AgentExecution(self._call(keyed_request(path, body, idempotency_key)))
+
+    def move(self, execution_id: str, *, to: str) -> AgentExecution:
+        """Let an execution go on under another version of its agent.
+
+        Args:
+            execution_id: Its id.
+            to: The version.
+
+        Raises:
+            NotFoundError: If there is none.
+            ConflictError: If it has ended, runs just now, or the agent has no such version.
+        """
+        path = routes.execution_move(_identifier(execution_id))
+        return AgentExecution(self._call(Request("POST", path, body=encode({"to": to}))))
 
     def delete(self, execution_id: str) -> None:
         """Delete an execution that has ended, with its steps and events.
