@@ -332,3 +332,23 @@ def test_time_spent_paused_does_not_count(bench: Bench) -> None:
     bench.end(late)
     bench.client.agent_executions.resume(execution.id, value=1)
     assert bench.end(execution).status == "completed"
+
+
+def test_a_fork_or_an_answer_with_a_wrong_value_is_refused(bench: Bench) -> None:
+    executions = bench.client.agent_executions
+    done = bench.end(bench.create("stepper", steps=1))
+    with pytest.raises(ValidationError, match=r"input_data\.steps"):
+        executions.fork(done.id, from_step=1, input_data={"steps": "many"})
+    with pytest.raises(ValidationError, match=r"U\+0000"):
+        executions.fork(done.id, from_step=1, input_data={"steps\0": 1})
+    execution = bench.create("asker")
+    bench.await_event(execution, "execution.paused")
+    for answer, message in (
+        ({"value": "\0"}, r"U\+0000"),
+        ({}, "value"),
+        ({"approved": True}, "approved"),
+        ({"values": 1}, "values"),
+    ):
+        with pytest.raises(ValidationError, match=message):
+            executions.resume(execution.id, **answer)
+    assert bench.get(execution).status == "paused"

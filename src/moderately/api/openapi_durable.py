@@ -2,7 +2,8 @@
 
 from typing import Any, Final
 
-from moderately.api.schemas import NO_NUL, nullable
+from moderately.api.fields import MAX_STEPS
+from moderately.api.schemas import LABELS, NO_NUL, nullable
 from moderately.protocol.vocabulary import IDENTIFIER_LIMIT
 
 __all__ = ["FORK", "MOVE", "RESUME"]
@@ -40,12 +41,12 @@ RESUME: Final[Json] = _object(
 FORK: Final[Json] = _object(
     {
         "from_step": nullable(
-            {"type": "integer", "minimum": 1},
+            {"type": "integer", "minimum": 1, "maximum": MAX_STEPS},
             "The position of the first entry that is not shared; the failed one by default.",
         ),
         "input_data": nullable({"type": "object"}, "Another input."),
         "metadata": nullable(
-            {"type": "object", "additionalProperties": {"type": "string", "pattern": NO_NUL}},
+            LABELS,
             "Other labels.",
         ),
     }

@@ -15,12 +15,31 @@ from moderately.protocol import wire
 from moderately.protocol.problems import Code, Problem
 from moderately.protocol.vocabulary import IDENTIFIER_LIMIT, Status
 
-__all__ = ["NO_NUL", "component_schemas", "nullable"]
+__all__ = ["LABELS", "NO_NUL", "component_schemas", "nullable"]
 
 Json = dict[str, Any]
 
 NO_NUL: Final = "^[^\\u0000]*$"
 """What a string matches that can be stored everywhere."""
+
+_NAME: Final[Json] = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": IDENTIFIER_LIMIT,
+    "pattern": NO_NUL,
+}
+
+LABELS: Final[Json] = {
+    "type": "object",
+    "maxProperties": METADATA_LIMIT,
+    "propertyNames": _NAME,
+    "additionalProperties": {
+        "type": "string",
+        "maxLength": METADATA_VALUE_LIMIT,
+        "pattern": NO_NUL,
+    },
+}
+"""A caller's own labels."""
 
 _TYPES: Final = (
     wire.ExecutionObject,
@@ -65,26 +84,16 @@ def nullable(schema: Json, description: str) -> Json:
 
 
 def _new_execution() -> Json:
-    text = {"type": "string", "minLength": 1, "maxLength": IDENTIFIER_LIMIT, "pattern": NO_NUL}
-    label = {"type": "string", "maxLength": METADATA_VALUE_LIMIT, "pattern": NO_NUL}
     return {
         "type": "object",
         "required": ["agent_id"],
         "additionalProperties": False,
         "properties": {
-            "agent_id": {**text, "description": "Which agent to run."},
+            "agent_id": {**_NAME, "description": "Which agent to run."},
             "input_data": nullable(
                 {"type": "object"}, "Its input; must fit the agent's `input_schema`."
             ),
-            "metadata": nullable(
-                {
-                    "type": "object",
-                    "maxProperties": METADATA_LIMIT,
-                    "propertyNames": text,
-                    "additionalProperties": label,
-                },
-                "Your own labels, to filter by.",
-            ),
+            "metadata": nullable(LABELS, "Your own labels, to filter by."),
             "priority": nullable(
                 {"type": "integer", "minimum": -MAX_PRIORITY, "maximum": MAX_PRIORITY},
                 "Higher goes first; 0 by default.",
