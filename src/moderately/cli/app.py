@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from moderately.cli import agents, demo, executions, keys, run_command, serve_command
+from moderately.cli import (
+    agents,
+    demo,
+    durable,
+    executions,
+    keys,
+    prune,
+    run_command,
+    serve_command,
+)
 from moderately.cli.exits import EXITS_HELP, Exit, Stop, exit_of
 from moderately.cli.output import complain
 from moderately.client import ModeratelyError
@@ -24,9 +33,13 @@ app = typer.Typer(
 )
 app.command("serve")(serve_command.serve)
 app.command("run")(run_command.run)
+for command in (durable.resume, durable.retry, durable.fork, durable.move, durable.export):
+    executions.app.command()(command)
 app.add_typer(executions.app, name="executions")
 app.add_typer(agents.app, name="agents")
 app.add_typer(keys.app, name="keys")
+app.command("replay")(durable.replay)
+app.command("prune")(prune.prune)
 app.command("demo")(demo.demo)
 
 

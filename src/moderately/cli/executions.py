@@ -87,9 +87,16 @@ def show(
     print_table(["field", "value"], rows)
     if steps:
         print_table(
-            ["step", "name", "status", "ms"],
-            [[s["id"], s["name"], s["status"], f"{s['duration_ms']:.1f}"] for s in steps],
+            ["position", "step", "kind", "name", "status", "ms"],
+            [
+                [s["position"], s["id"], s["kind"], s["name"], s["status"], _ms(s["duration_ms"])]
+                for s in steps
+            ],
         )
+
+
+def _ms(duration: float | None) -> str:
+    return "" if duration is None else f"{duration:.1f}"
 
 
 def _compact(value: Any) -> str:

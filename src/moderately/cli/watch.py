@@ -1,6 +1,7 @@
 """Watches an execution: its events as they come, for people."""
 
 import time
+from collections.abc import Callable
 from typing import Any, Final, Self
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
@@ -133,19 +134,43 @@ class _Display:
 
 
 def _line(kind: str, data: dict[str, Any]) -> str | None:
-    match kind:
-        case "execution.started":
-            return (
-                "started" if data["attempt"] == 1 else f"started again, attempt {data['attempt']}"
-            )
-        case "execution.released":
-            return f"handed back: {data['reason']}"
-        case "step.completed":
-            return f"  step {data['name']} ({data['duration_ms']:.0f} ms)"
-        case "step.failed":
-            return f"  step {data['name']} failed: {data['error']['message']}"
-        case "log":
-            fields = "".join(f" {name}={value}" for name, value in data["fields"].items())
-            return f"  {data['level']}: {data['message']}{fields}"
-        case _:
-            return None
+    line = _LINES.get(kind)
+    return None if line is None else line(data)
+
+
+def _started(data: dict[str, Any]) -> str:
+    attempt = data["attempt"]
+    return "started" if attempt == 1 else f"started again, attempt {attempt}"
+
+
+def _paused(data: dict[str, Any]) -> str:
+    asked = ", ".join(wait["name"] for wait in data["blocked_on"]["waits"])
+    return f"paused ({data['reason']}: {asked}); moderately executions resume answers it"
+
+
+def _retried(data: dict[str, Any]) -> str:
+    return f"attempt {data['attempt']} failed, and is tried again: {data['error']['message']}"
+
+
+def _step_completed(data: dict[str, Any]) -> str | None:
+    if "kind" in data:
+        return None
+    return f"  step {data['name']} ({data['duration_ms']:.0f} ms)"
+
+
+def _log_line(data: dict[str, Any]) -> str:
+    fields = "".join(f" {name}={value}" for name, value in data["fields"].items())
+    return f"  {data['level']}: {data['message']}{fields}"
+
+
+_LINES: Final[dict[str, Callable[[dict[str, Any]], str | None]]] = {
+    "execution.started": _started,
+    "execution.released": lambda data: f"handed back: {data['reason']}",
+    "execution.parked": lambda data: f"parked: {data['blocked_on']['message']}",
+    "execution.paused": _paused,
+    "execution.retried": _retried,
+    "step.completed": _step_completed,
+    "step.failed": lambda data: f"  step {data['name']} failed: {data['error']['message']}",
+    "log": _log_line,
+    "custom": lambda data: f"  {data['name']}: {data['data']}",
+}

@@ -80,7 +80,7 @@ class Change:
         agent_id: Its agent.
         status: Its status now.
         event_seq: The number of its newest event now.
-        execution: The whole of it, where its status changed or it may run at another time.
+        execution: The whole of it, where its status changed, or when and how it may run.
         settled: The step that it waited for, where that has come.
     """
 

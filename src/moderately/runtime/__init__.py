@@ -4,10 +4,12 @@ from moderately.domain.retry import Retry
 from moderately.runtime.agents import AgentDefinition, agent
 from moderately.runtime.context import Approval, Context, Interrupted, Parked, SyncContext
 from moderately.runtime.loader import LoadError, load_agents
+from moderately.runtime.replay import FORMAT, RecordError, Replayed, replay
 from moderately.runtime.runner import LocalRunner, RunnerOptions
 from moderately.runtime.values import ChildFailed, JournalMismatch, NotJson, StepFailed
 
 __all__ = [
+    "FORMAT",
     "AgentDefinition",
     "Approval",
     "ChildFailed",
@@ -18,10 +20,13 @@ __all__ = [
     "LocalRunner",
     "NotJson",
     "Parked",
+    "RecordError",
+    "Replayed",
     "Retry",
     "RunnerOptions",
     "StepFailed",
     "SyncContext",
     "agent",
     "load_agents",
+    "replay",
 ]

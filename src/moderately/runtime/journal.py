@@ -98,6 +98,7 @@ class Site:
         lease: The worker's right to what it runs.
         threads: Where the plain functions of steps run.
         park_after: How long all of a run must wait before it is parked, in seconds.
+        replay_only: Whether a run ends where its record does.
     """
 
     store: Store
@@ -105,6 +106,7 @@ class Site:
     lease: Lease
     threads: DaemonThreads
     park_after: float
+    replay_only: bool = False
 
 
 class Journal:
@@ -118,6 +120,7 @@ class Journal:
         interrupted: Whether the run is no longer wanted.
         mismatch: What is wrong, where the code does not fit its record.
         parked: What it waits for, once it has been parked.
+        beyond: The first step that is not on record, where the run ends there.
     """
 
     def __init__(self, claim: Claim, site: Site) -> None:
@@ -127,6 +130,8 @@ class Journal:
         self.interrupted = False
         self.mismatch: JournalMismatch | None = None
         self.parked: Sequence[Step] | None = None
+        self.beyond: Step | None = None
+        self._replay_only = site.replay_only
         self._home = site.home
         self._recorded: dict[str, Step] = {}
         self._begun: dict[str, Step] = {}
@@ -190,6 +195,9 @@ class Journal:
             JournalMismatch: If another step is on record in its place.
         """
         known = self._recorded.get(step.id) or self._begun.get(step.id)
+        if self._replay_only and (known is None or not known.is_recorded):
+            self.beyond = self.beyond or step
+            raise Parked(self.execution.id)
         if known is None:
             return None
         if (known.kind, known.name) != (step.kind, step.name):

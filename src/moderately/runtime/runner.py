@@ -49,11 +49,13 @@ class RunnerOptions:
         threads: How many plain agents run at once.
         park_after: How long all of a run must wait before it is parked, in seconds.
         cancel_grace: What an interrupted run gets for its clean-up, in seconds.
+        replay_only: Whether runs end where their records do, without performing any step.
     """
 
     threads: int = 32
     park_after: float = 1.0
     cancel_grace: float = 5.0
+    replay_only: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -95,6 +97,7 @@ class LocalRunner:
             lease,
             DaemonThreads(_STEP_THREADS, "step"),
             options.park_after,
+            options.replay_only,
         )
         self._agent_threads = DaemonThreads(options.threads, "agent")
         self._runs: dict[tuple[str, int], _Run] = {}
@@ -235,6 +238,10 @@ class LocalRunner:
         fence = run.claim.fence
         if journal.mismatch is not None:
             outcome = Fail(fence, Failure("journal_mismatch", str(journal.mismatch)))
+        elif journal.beyond is not None:
+            name = f"{journal.beyond.id} ({journal.beyond.name!r})"
+            message = f"the code comes to step {name}, where the record ends"
+            outcome = Fail(fence, Failure("beyond_record", message))
         elif journal.parked is not None:
             outcome = _park(fence, journal.parked)
         self._runs.pop((run.claim.execution.id, fence), None)

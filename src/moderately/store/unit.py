@@ -163,8 +163,7 @@ class Unit:
         else:
             before = self.updated[execution.id][0] if execution.id in self.updated else execution
             self.updated[execution.id] = (before, after)
-        is_whole = after.status is not execution.status or after.run_at != execution.run_at
-        self._tell(after, events, now, is_whole=is_whole)
+        self._tell(after, events, now, is_whole=_may_run(execution) != _may_run(after))
         return after
 
     def _tell(
@@ -188,3 +187,8 @@ class Unit:
     def size(self) -> int:
         """How much has been put: the same before and after a write that was refused."""
         return len(self.changes) + len(self.steps) + len(self.dropped) + len(self.keys)
+
+
+def _may_run(execution: Execution) -> tuple[object, ...]:
+    """What decides whether it may run."""
+    return execution.status, execution.run_at, execution.agent_version
