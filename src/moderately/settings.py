@@ -3,6 +3,7 @@
 import ipaddress
 import math
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +39,8 @@ class Settings:
     max_wait: float = MAX_WAIT_SECONDS
     body_limit: int = BODY_LIMIT_BYTES
     log_level: str = "info"
+    chaos_log: Path | None = None
+    chaos_crash: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,12 @@ def _flag_off(text: str) -> bool:
 
 def _level(text: str) -> str:
     if text not in ("debug", "info", "warning", "error"):
+        raise ValueError(text)
+    return text
+
+
+def _crash(text: str) -> str:
+    if not re.fullmatch(r"(gathered|statement|committed):\d{1,9}", text):
         raise ValueError(text)
     return text
 
@@ -234,6 +243,22 @@ SETTINGS: Final = (
         "debug, info, warning or error",
         "How much to log.",
         _level,
+    ),
+    Setting(
+        "chaos_log",
+        "MODERATELY_CHAOS_LOG",
+        None,
+        "a file",
+        "Where to note what steps really do: for moderately chaos to judge by.",
+        lambda text: Path(_text(text)),
+    ),
+    Setting(
+        "chaos_crash",
+        "MODERATELY_CHAOS_CRASH",
+        None,
+        "gathered, statement or committed, a colon and a number",
+        "Where between two statements to die, and after how often: for moderately chaos.",
+        _crash,
     ),
 )
 

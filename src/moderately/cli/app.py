@@ -8,6 +8,7 @@ import typer
 
 from moderately.cli import (
     agents,
+    chaos,
     demo,
     durable,
     executions,
@@ -40,6 +41,7 @@ app.add_typer(agents.app, name="agents")
 app.add_typer(keys.app, name="keys")
 app.command("replay")(durable.replay)
 app.command("prune")(prune.prune)
+app.command("chaos")(chaos.chaos)
 app.command("demo")(demo.demo)
 
 

@@ -1,11 +1,7 @@
 """`moderately demo`: the main job, from start to end, on a service of its own."""
 
-import os
-import subprocess
-import sys
 import sysconfig
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,14 +11,12 @@ import typer
 
 from moderately.cli.exits import Exit, Stop
 from moderately.cli.output import console, note, plain
+from moderately.cli.process import ServiceProcess
 from moderately.cli.watch import watch
 from moderately.client import ModeratelyAI
-from moderately.protocol.credentials import find_credentials
 
 __all__ = ["demo"]
 
-_START_SECONDS: Final = 30.0
-_STOP_SECONDS: Final = 15.0
 _RUN_SECONDS: Final = 60.0
 
 
@@ -66,40 +60,11 @@ def _subject(docs: Path | None, question: str | None) -> tuple[Path, str]:
 
 @contextmanager
 def _service(home: str) -> Iterator[ModeratelyAI]:
-    credentials = Path(home) / "credentials.json"
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith("MODERATELY_")
-    } | {"MODERATELY_CREDENTIALS_FILE": str(credentials)}
-    command = [sys.executable, "-m", "moderately", "serve", "moderately.examples.research"]
-    process = subprocess.Popen(  # noqa: S603 - our own command
-        [*command, "--port", "0", "--data", home],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
     try:
-        yield _connect(process, credentials)
-    finally:
-        process.terminate()
-        try:
-            process.communicate(timeout=_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-
-
-def _connect(process: subprocess.Popen[str], credentials: Path) -> ModeratelyAI:
-    deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            _, errors = process.communicate()
-            raise Stop(f"the service did not start: {errors.strip()}", Exit.FAILED)
-        found = find_credentials(path=credentials)
-        if found is not None:
-            return ModeratelyAI(base_url=found.base_url, api_key=found.api_key)
-        time.sleep(0.02)
-    raise Stop(f"the service did not start in {_START_SECONDS:g} s", Exit.FAILED)
+        with ServiceProcess(["moderately.examples.research"], data=Path(home)) as service:
+            yield ModeratelyAI(base_url=service.base_url, api_key=service.api_key)
+    except RuntimeError as error:
+        raise Stop(str(error), Exit.FAILED) from None
 
 
 def _show(answer: dict[str, Any]) -> None:

@@ -143,17 +143,24 @@ class Calls:
         options: StepOptions,
     ) -> Any:
         journal, tries = self._journal, 0
-        scope = StepScope(step.id, f"{journal.execution.id}:{step.id}")
+        execution_id = journal.execution.id
+        scope = StepScope(step.id, f"{execution_id}:{step.id}")
         while True:
             tries += 1
+            journal.observer.note("begin", execution_id, step)
             token = current_step.set(scope)
             try:
                 result = await journal.call(fn, args, kwargs, options.timeout)
                 value = _result(result, step.name)
             except Exception as caught:  # noqa: BLE001 - it is recorded, and raised again
                 error = caught
+                journal.observer.note("failed", execution_id, step)
+            except BaseException:
+                journal.observer.note("interrupted", execution_id, step)
+                raise
             else:
                 await journal.record(journal.ended(step._replace(tries=tries), value, None))
+                journal.observer.note("recorded", execution_id, step)
                 return result
             finally:
                 current_step.reset(token)

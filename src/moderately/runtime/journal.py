@@ -11,12 +11,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from moderately.domain.errors import FencedOut, Unavailable
 from moderately.domain.execution import Claim, Execution, NewEvent, Step
 from moderately.domain.ports import Lease, Store
+from moderately.runtime.observer import Observer
 from moderately.runtime.scope import current, current_step
 from moderately.runtime.threads import DaemonThreads
 from moderately.runtime.values import JournalMismatch, as_json, error_of
@@ -99,6 +100,7 @@ class Site:
         threads: Where the plain functions of steps run.
         park_after: How long all of a run must wait before it is parked, in seconds.
         replay_only: Whether a run ends where its record does.
+        observer: Notes what really happens.
     """
 
     store: Store
@@ -107,6 +109,7 @@ class Site:
     threads: DaemonThreads
     park_after: float
     replay_only: bool = False
+    observer: Observer = field(default_factory=lambda: Observer(None))
 
 
 class Journal:
@@ -131,6 +134,7 @@ class Journal:
         self.mismatch: JournalMismatch | None = None
         self.parked: Sequence[Step] | None = None
         self.beyond: Step | None = None
+        self.observer = site.observer
         self._replay_only = site.replay_only
         self._home = site.home
         self._recorded: dict[str, Step] = {}

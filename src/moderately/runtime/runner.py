@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -25,6 +26,7 @@ from moderately.runtime.agents import AgentDefinition
 from moderately.runtime.async_journal import AsyncJournal
 from moderately.runtime.context import Context, SyncContext
 from moderately.runtime.journal import Home, Interrupted, Journal, Site, StepLimit, wall_clock
+from moderately.runtime.observer import Observer
 from moderately.runtime.scope import AgentLoop, task_factory
 from moderately.runtime.sync_journal import SyncJournal
 from moderately.runtime.threads import DaemonThreads
@@ -50,12 +52,14 @@ class RunnerOptions:
         park_after: How long all of a run must wait before it is parked, in seconds.
         cancel_grace: What an interrupted run gets for its clean-up, in seconds.
         replay_only: Whether runs end where their records do, without performing any step.
+        chaos_log: Where to note what really happens; nowhere when None.
     """
 
     threads: int = 32
     park_after: float = 1.0
     cancel_grace: float = 5.0
     replay_only: bool = False
+    chaos_log: Path | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -98,6 +102,7 @@ class LocalRunner:
             DaemonThreads(_STEP_THREADS, "step"),
             options.park_after,
             options.replay_only,
+            Observer(options.chaos_log),
         )
         self._agent_threads = DaemonThreads(options.threads, "agent")
         self._runs: dict[tuple[str, int], _Run] = {}

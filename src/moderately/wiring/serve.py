@@ -37,6 +37,7 @@ from moderately.service import KeyRing, Service
 from moderately.settings import Settings
 from moderately.store.sqlite import FolderLock, FolderLocked, open_stores
 from moderately.wiring.clock import SystemClock
+from moderately.wiring.crash import crash_point
 from moderately.wiring.place import StartError, database_path, say_why
 
 __all__ = ["Ready", "StartError", "serve"]
@@ -139,7 +140,7 @@ async def _serve(
     on_ready: Callable[[Ready], None],
 ) -> None:
     clock = SystemClock()
-    async with open_stores(path, clock) as stores:
+    async with open_stores(path, clock, at=crash_point(settings.chaos_crash)) as stores:
         store = stores.executions
         # The newest version comes last: it is the one that new executions get.
         await store.register([one.version for found in definitions.values() for one in found[::-1]])
@@ -170,7 +171,12 @@ def _engine(
 ) -> tuple[LocalEngine, LocalRunner]:
     worker_id = new_id("worker", clock.now(), os.urandom(ENTROPY_BYTES))
     lease = WorkerLease(store, worker_id, settings.lease)
-    options = RunnerOptions(settings.threads, settings.park_after, settings.cancel_grace)
+    options = RunnerOptions(
+        settings.threads,
+        settings.park_after,
+        settings.cancel_grace,
+        chaos_log=settings.chaos_log,
+    )
     runner = LocalRunner(definitions, store, lease, options)
     engine = LocalEngine(
         store,

@@ -1,6 +1,6 @@
 """The SQLite store: a file, a process that owns it, and nothing to set up."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,9 @@ class Stores:
 
 
 @asynccontextmanager
-async def open_stores(path: Path, clock: Clock) -> AsyncIterator[Stores]:
+async def open_stores(
+    path: Path, clock: Clock, *, at: Callable[[str], None] = lambda _: None
+) -> AsyncIterator[Stores]:
     """Open a database, made and brought to the newest schema as needed.
 
     Only the process that holds the `FolderLock` may use `Stores.executions`; the keys are open to
@@ -35,6 +37,7 @@ async def open_stores(path: Path, clock: Clock) -> AsyncIterator[Stores]:
     Args:
         path: The file.
         clock: Tells the time.
+        at: Called between any two things that a write does; see `Writer`.
 
     Raises:
         sqlite3.Error: If it is no database, or cannot be opened.
@@ -53,7 +56,7 @@ async def open_stores(path: Path, clock: Clock) -> AsyncIterator[Stores]:
         connection.execute("PRAGMA busy_timeout = 0")
         readers = Readers(path)
         queries = load_queries(__name__)
-        writer = Writer(connection, queries, clock, notify)
+        writer = Writer(connection, queries, clock, notify, at)
         try:
             yield Stores(
                 SQLiteStore(writer, readers, queries, clock, listeners),

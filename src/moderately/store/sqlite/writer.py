@@ -92,6 +92,8 @@ class Writer:
         queries: The named queries.
         clock: Tells the time.
         on_commit: Called on the event loop after each commit, with what it changed.
+        at: Called between any two things that a write does, with a name for the place: for tests
+            that crash there.
     """
 
     def __init__(
@@ -100,8 +102,10 @@ class Writer:
         queries: dict[str, str],
         clock: Clock,
         on_commit: Listener,
+        at: Callable[[str], None],
     ) -> None:
         self._connection = connection
+        self._at = at
         self._source = SQLiteSource(connection, queries)
         self._statements = Flush(queries)
         self._clock = clock
@@ -263,9 +267,12 @@ class Writer:
         while (batch := self._commits.get()) is not None:
             error: Exception | None = None
             try:
+                self._at("gathered")
                 for statement in batch.statements:
                     self._write(statement)
+                    self._at("statement")
                 self._connection.execute("COMMIT")
+                self._at("committed")
             except Exception as caught:  # noqa: BLE001 - its callers get it, whatever it is
                 error = caught
             self._loop.call_soon_threadsafe(self._committed, batch, error)

@@ -1,0 +1,40 @@
+"""An agent that does a bit of everything, to be killed."""
+
+import asyncio
+import random
+
+from moderately import Context, SyncContext, agent
+
+
+async def work(number: int) -> int:
+    """Take a moment."""
+    await asyncio.sleep(random.random() * 0.02)  # noqa: S311 - it only spreads them
+    return number
+
+
+@agent
+async def chaotic(ctx: Context) -> int:
+    """Steps one by one and at once, a race, a sleep, a child, and a step that is unsafe."""
+    total = 0
+    for number in range(3):
+        total += await ctx.step("in turn", work, number, effects="pure")
+        ctx.log("counted", total=total)
+    total += sum(await asyncio.gather(*(ctx.step("at once", work, n) for n in range(4))))
+    tasks = [asyncio.create_task(ctx.step("race", work, n)) for n in range(3)]
+    done, left = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+    total += await ctx.step("after the race", work, len(done))
+    await ctx.sleep(await ctx.random() * 0.05)
+    total += await ctx.run_agent("child", {"number": total})
+    total += await ctx.step("unsafe", work, 1, effects="unsafe")
+    return total
+
+
+@agent
+def child(ctx: SyncContext, number: int) -> int:
+    """A plain agent with two steps."""
+    first = ctx.step("first", int, number)
+    ctx.sleep(0.01)
+    return ctx.step("second", int, first)
