@@ -285,19 +285,19 @@ class _Chaos:
 
     def _answer(self, client: ModeratelyAI) -> None:
         for execution in client.agent_executions.list(status="paused", page_size=_PAGE):
-            for wait in (execution.blocked_on or {}).get("waits", []):
-                try:
-                    if wait["kind"] == "effect_in_doubt":
-                        self._note("word", execution.id, wait["id"])
-                        client.agent_executions.resume(
-                            execution.id, wait=wait["id"], outcome="did_not_happen"
-                        )
-                    elif wait["kind"] == "approval":
-                        client.agent_executions.resume(execution.id, wait=wait["id"], approved=True)
-                    elif wait["kind"] == "input":
-                        client.agent_executions.cancel(execution.id, reason="chaos")
-                except ConflictError:
-                    continue
+            for asked in (execution.blocked_on or {}).get("waits", []):
+                with contextlib.suppress(ConflictError):
+                    self._answer_one(client, execution.id, asked)
+
+    def _answer_one(self, client: ModeratelyAI, execution_id: str, asked: dict[str, Any]) -> None:
+        name, executions = asked["id"], client.agent_executions
+        if asked["kind"] == "effect_in_doubt":
+            self._note("word", execution_id, name)
+            executions.resume(execution_id, wait=name, outcome="did_not_happen")
+        elif asked["kind"] == "approval":
+            executions.resume(execution_id, wait=name, approved=True)
+        elif asked["kind"] == "input":
+            executions.cancel(execution_id, reason="chaos")
 
 
 def _free_port() -> int:
