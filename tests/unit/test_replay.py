@@ -106,7 +106,7 @@ async def run_once(store: SQLiteStore, definition: AgentDefinition, claim: Claim
     """Run a claim to its end, as the engine would."""
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[Outcome | None] = loop.create_future()
-    runner = LocalRunner({"tree": [definition]}, store, Held(), RunnerOptions())
+    runner = LocalRunner({"tree": [definition]}, store, Held(), SystemClock(), RunnerOptions())
 
     def done(_: Claim, outcome: Outcome | None) -> None:
         loop.call_soon_threadsafe(ended.set_result, outcome)

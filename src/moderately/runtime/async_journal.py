@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 from moderately.domain.execution import Claim, Execution, Step
 from moderately.domain.waits import PEOPLE, waits_for
-from moderately.runtime.journal import Journal, Parked, Site, wall_clock
+from moderately.runtime.journal import Journal, Parked, Site
 from moderately.runtime.scope import RunScope, Scope, current
 from moderately.runtime.turns import Turns
 from moderately.runtime.values import JournalMismatch
@@ -119,7 +119,7 @@ class AsyncJournal(Journal):
             await self._over_there(write)
         timer: asyncio.TimerHandle | None = None
         if step.wake_at is not None:
-            delay = max(0.0, (step.wake_at - wall_clock()) * _MICROSECOND)
+            delay = max(0.0, (step.wake_at - self.now()) * _MICROSECOND)
             timer = self._later(delay, self._time_out, step, future)
         self._waits[step.id] = (step, future)
         self._consider_parking()
@@ -170,7 +170,7 @@ class AsyncJournal(Journal):
         if not self._waits or self.interrupted or self.parked is not None:
             return
         futures: set[asyncio.Future[Any]] = {future for _, future in self._waits.values()}
-        soon = wall_clock() + int(self._park_after / _MICROSECOND)
+        soon = self.now() + int(self._park_after / _MICROSECOND)
         waits = [step for step, _ in self._waits.values()]
         is_soon = any(step.wake_at is not None and step.wake_at < soon for step in waits)
         if is_soon or not self.run.awaits_only(futures, self._loop.time()):

@@ -15,7 +15,6 @@ from moderately.domain.ids import ENTROPY_BYTES, new_id
 from moderately.domain.retry import Retry
 from moderately.protocol.vocabulary import IDENTIFIER_LIMIT, Status
 from moderately.runtime.async_journal import AsyncJournal
-from moderately.runtime.journal import wall_clock
 from moderately.runtime.scope import StepScope, current_step
 from moderately.runtime.sync_journal import SyncJournal
 from moderately.runtime.values import (
@@ -190,7 +189,7 @@ class Calls:
 
     async def now(self) -> datetime:
         """The time, on record."""
-        microseconds = await self.recorded("now", wall_clock)
+        microseconds = await self.recorded("now", self._journal.now)
         return datetime.fromtimestamp(microseconds / _MICROSECONDS, UTC)
 
     async def random(self) -> float:
@@ -205,7 +204,7 @@ class Calls:
         """Sleep, as long as the first attempt said."""
         if not 0 <= seconds <= _LONGEST_SECONDS:
             raise ValueError(f"sleep takes a number of seconds from 0 on; not {seconds!r}")
-        wake_at = wall_clock() + int(seconds * _MICROSECONDS)
+        wake_at = self._journal.now() + int(seconds * _MICROSECONDS)
         await self._wait("sleep", "sleep", {"wake_at": wake_at})
 
     async def _wait(
@@ -230,7 +229,7 @@ class Calls:
         adapter, json_schema = _schema(schema)
         wait: dict[str, Any] = {"schema": json_schema}
         if limit is not None:
-            wait["wake_at"] = wall_clock() + int(limit * _MICROSECONDS)
+            wait["wake_at"] = self._journal.now() + int(limit * _MICROSECONDS)
         value = self._value(await self._wait("input", checked(name), wait))
         return value if adapter is None else adapter.validate_python(value)
 
@@ -245,7 +244,7 @@ class Calls:
         shown = as_json(dict(arguments or {}), f"the arguments of {name!r}")
         wait: dict[str, Any] = {"message": str(message), "arguments": shown}
         if expires_in is not None:
-            wait["wake_at"] = wall_clock() + int(expires_in * _MICROSECONDS)
+            wait["wake_at"] = self._journal.now() + int(expires_in * _MICROSECONDS)
         said = self._value(await self._wait("approval", checked(name), wait))
         edited = said.get("arguments")
         return Approval(
@@ -265,7 +264,7 @@ class Calls:
         agent = await journal.fetch_over_there(lambda: journal.store.agent(agent_id))
         if agent is None:
             raise LookupError(f"there is no agent {agent_id!r}")
-        now = wall_clock()
+        now = self._journal.now()
         limits = [s for s in (agent.newest.timeout_seconds, limit) if s is not None]
         child = Execution(
             id=new_id("exec", now, os.urandom(ENTROPY_BYTES)),

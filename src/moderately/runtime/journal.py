@@ -8,7 +8,6 @@ import asyncio
 import itertools
 import json
 import threading
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
@@ -16,24 +15,19 @@ from typing import Any, Final, TypeVar
 
 from moderately.domain.errors import FencedOut, Unavailable
 from moderately.domain.execution import Claim, Execution, NewEvent, Step
-from moderately.domain.ports import Lease, Store
+from moderately.domain.ports import Clock, Lease, Store
 from moderately.runtime.observer import Observer
 from moderately.runtime.scope import current, current_step
 from moderately.runtime.threads import DaemonThreads
 from moderately.runtime.values import JournalMismatch, as_json, error_of
 
-__all__ = ["Home", "Interrupted", "Journal", "Parked", "Site", "StepLimit", "wall_clock"]
+__all__ = ["Home", "Interrupted", "Journal", "Parked", "Site", "StepLimit"]
 
 T = TypeVar("T")
 
 _EVENT_LIMIT: Final = 10_000
 _EVENT_BYTES: Final = 64 * 1024
 _RETRY_SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0)
-
-
-def wall_clock() -> int:
-    """The time in microseconds since the epoch."""
-    return time.time_ns() // 1000
 
 
 class Interrupted(BaseException):
@@ -97,6 +91,7 @@ class Site:
         store: Where steps and events go.
         home: The way to it.
         lease: The worker's right to what it runs.
+        clock: Tells the time.
         threads: Where the plain functions of steps run.
         park_after: How long all of a run must wait before it is parked, in seconds.
         replay_only: Whether a run ends where its record does.
@@ -106,6 +101,7 @@ class Site:
     store: Store
     home: Home
     lease: Lease
+    clock: Clock
     threads: DaemonThreads
     park_after: float
     replay_only: bool = False
@@ -130,6 +126,7 @@ class Journal:
         self.claim = claim
         self.store = site.store
         self.lease = site.lease
+        self.now = site.clock.now
         self.interrupted = False
         self.mismatch: JournalMismatch | None = None
         self.parked: Sequence[Step] | None = None
@@ -229,7 +226,7 @@ class Journal:
         """A journal entry that begins now."""
         attempt = self.execution.attempt
         return Step(
-            step_id, kind, name, "started", attempt=attempt, started_at=wall_clock(), **fields
+            step_id, kind, name, "started", attempt=attempt, started_at=self.now(), **fields
         )
 
     def ended(self, step: Step, result: Any, error: dict[str, Any] | None) -> Step:
@@ -238,7 +235,7 @@ class Journal:
             status="completed" if error is None else "failed",
             result=result,
             error=error,
-            ended_at=max(step.started_at, wall_clock()),
+            ended_at=max(step.started_at, self.now()),
         )
 
     def timed_out(self, step: Step) -> Step:

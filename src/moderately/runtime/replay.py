@@ -1,6 +1,7 @@
 """Runs today's code against a recorded execution, without performing any step."""
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -61,6 +62,11 @@ class _Lease:
         return True
 
 
+class _Clock:
+    def now(self) -> int:
+        return time.time_ns() // 1000
+
+
 async def replay(
     record: Mapping[str, Any], agents: Mapping[str, Sequence[AgentDefinition]]
 ) -> Replayed:
@@ -83,7 +89,7 @@ async def replay(
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[Outcome | None] = loop.create_future()
     store = cast("Store", _Record(steps))
-    runner = LocalRunner(agents, store, _Lease(), RunnerOptions(replay_only=True))
+    runner = LocalRunner(agents, store, _Lease(), _Clock(), RunnerOptions(replay_only=True))
 
     def done(_: Claim, outcome: Outcome | None) -> None:
         loop.call_soon_threadsafe(ended.set_result, outcome)

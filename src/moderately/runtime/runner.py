@@ -19,13 +19,13 @@ from pydantic import ValidationError
 from moderately.domain.agents import AgentVersion
 from moderately.domain.execution import Claim, Failure, Step
 from moderately.domain.lifecycle import Complete, Fail, Park, Pause, RetryLater
-from moderately.domain.ports import Lease, Outcome, Store
+from moderately.domain.ports import Clock, Lease, Outcome, Store
 from moderately.domain.retry import Retry
 from moderately.domain.waits import blocked_on, pause_reason, run_at
 from moderately.runtime.agents import AgentDefinition
 from moderately.runtime.async_journal import AsyncJournal
 from moderately.runtime.context import Context, SyncContext
-from moderately.runtime.journal import Home, Interrupted, Journal, Site, StepLimit, wall_clock
+from moderately.runtime.journal import Home, Interrupted, Journal, Site, StepLimit
 from moderately.runtime.observer import Observer
 from moderately.runtime.scope import AgentLoop, task_factory
 from moderately.runtime.sync_journal import SyncJournal
@@ -83,6 +83,7 @@ class LocalRunner:
         definitions: The agents' versions by id, the newest first.
         store: Where their steps and events go.
         lease: The worker's right to what it runs.
+        clock: Tells the time.
         options: How runs behave.
     """
 
@@ -91,6 +92,7 @@ class LocalRunner:
         definitions: Mapping[str, Sequence[AgentDefinition]],
         store: Store,
         lease: Lease,
+        clock: Clock,
         options: RunnerOptions,
     ) -> None:
         self._definitions = definitions
@@ -99,6 +101,7 @@ class LocalRunner:
             store,
             Home(asyncio.get_running_loop()),
             lease,
+            clock,
             DaemonThreads(_STEP_THREADS, "step"),
             options.park_after,
             options.replay_only,
@@ -209,7 +212,7 @@ class LocalRunner:
             await journal.open()
             for step in run.settled:
                 journal.settle(step)
-            context = Context(journal, _deadline(run))
+            context = Context(journal, _deadline(run, journal))
             if not journal.interrupted:
                 arguments, fields = _arguments(run)
                 result = await run.definition.function(context, *arguments, **fields)
@@ -218,7 +221,7 @@ class LocalRunner:
                 if left is not None and outcome is not None:
                     journal.mismatch = left
         except BaseException as error:  # noqa: BLE001 - whatever an agent raises ends its run only
-            outcome = _fail(run, error)
+            outcome = _fail(run, error, journal.now())
         journal.close()
         await _end_tasks(journal)
         self._end(run, journal, outcome)
@@ -231,12 +234,12 @@ class LocalRunner:
         try:
             journal.enter_scope()
             journal.open()
-            context = SyncContext(journal, _deadline(run))
+            context = SyncContext(journal, _deadline(run, journal))
             if not journal.interrupted:
                 arguments, fields = _arguments(run)
                 outcome = _complete(run, run.definition.function(context, *arguments, **fields))
         except BaseException as error:  # noqa: BLE001 - whatever an agent raises ends its run only
-            outcome = _fail(run, error)
+            outcome = _fail(run, error, journal.now())
         self._end(run, journal, outcome)
 
     def _end(self, run: _Run, journal: Journal, outcome: Outcome | None) -> None:
@@ -277,9 +280,9 @@ def _park(fence: int, waits: Sequence[Step]) -> Park | Pause:
     return Pause(fence, at, shown, ids, reason)
 
 
-def _deadline(run: _Run) -> float | None:
+def _deadline(run: _Run, journal: Journal) -> float | None:
     at = run.claim.execution.deadline_at
-    return None if at is None else time.monotonic() + (at - wall_clock()) / _MICROSECONDS
+    return None if at is None else time.monotonic() + (at - journal.now()) / _MICROSECONDS
 
 
 class _InvalidInput(Exception):
@@ -309,7 +312,7 @@ def _complete(run: _Run, result: Any) -> Outcome:
     return Complete(run.claim.fence, output)
 
 
-def _fail(run: _Run, error: BaseException) -> Outcome | None:
+def _fail(run: _Run, error: BaseException, now: int) -> Outcome | None:
     if isinstance(error, Interrupted):
         return None
     fence = run.claim.fence
@@ -329,7 +332,7 @@ def _fail(run: _Run, error: BaseException) -> Outcome | None:
     if policy is None or failures >= policy.attempts or not policy.covers(kinds):
         return Fail(fence, failure)
     delay = policy.delay(failures, random.random())  # noqa: S311 - it spreads retries
-    return RetryLater(fence, failure, wall_clock() + int(delay * _MICROSECONDS))
+    return RetryLater(fence, failure, now + int(delay * _MICROSECONDS))
 
 
 def _invalid(run: _Run, code: str, what: str, error: ValidationError) -> Outcome:

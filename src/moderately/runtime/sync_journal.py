@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 from moderately.domain.execution import Claim, Execution, Step
 from moderately.domain.waits import PEOPLE, waits_for
-from moderately.runtime.journal import Interrupted, Journal, Parked, Site, wall_clock
+from moderately.runtime.journal import Interrupted, Journal, Parked, Site
 from moderately.runtime.scope import RunScope, Scope, current
 
 __all__ = ["SyncJournal", "drive"]
@@ -142,7 +142,7 @@ class SyncJournal(Journal):
         begun = time.monotonic()
         while True:
             self.check()
-            left = None if step.wake_at is None else (step.wake_at - wall_clock()) / 1e6
+            left = None if step.wake_at is None else (step.wake_at - self.now()) / 1e6
             if left is not None and left <= 0:
                 ended = self.timed_out(step)
                 await self.record(ended)

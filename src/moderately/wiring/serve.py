@@ -177,7 +177,7 @@ def _engine(
         settings.cancel_grace,
         chaos_log=settings.chaos_log,
     )
-    runner = LocalRunner(definitions, store, lease, options)
+    runner = LocalRunner(definitions, store, lease, clock, options)
     engine = LocalEngine(
         store,
         runner,

@@ -1,0 +1,116 @@
+"""The database locked, or its log with a torn end; the clock set back."""
+
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from moderately import ModeratelyAI
+from moderately.testing import ServiceProcess
+
+AGENTS = Path(__file__).parents[1] / "support/durable.py"
+
+LOCK = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN IMMEDIATE")
+print("locked", flush=True)
+sys.stdin.read()
+connection.execute("ROLLBACK")
+"""
+
+# An hour is taken off the clock as soon as a file is there.
+STEP_BACK = """
+import os, time
+from moderately import Context, agent
+real = time.time_ns
+time.time_ns = lambda: real() - (3600 * 10**9 if os.path.exists({file!r}) else 0)
+@agent
+async def nobody(ctx: Context) -> None: ...
+"""
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[ServiceProcess]:
+    env = {"DIARY": str(tmp_path / "diary")}
+    with ServiceProcess([AGENTS], data=tmp_path, env=env, args=["--park-after", "0.2"]) as found:
+        yield found
+
+
+@pytest.fixture
+def client(service: ServiceProcess) -> Iterator[ModeratelyAI]:
+    with ModeratelyAI(base_url=service.base_url, api_key=service.api_key, max_retries=0) as found:
+        yield found
+
+
+def test_a_locked_database_is_waited_for(
+    client: ModeratelyAI, service: ServiceProcess, tmp_path: Path
+) -> None:
+    asked = client.agent_executions.create(agent_id="asker")
+    made: list[str] = []
+
+    def create() -> None:
+        made.append(client.agent_executions.create(agent_id="stepper").id)
+
+    command = [sys.executable, "-c", LOCK, str(tmp_path / "moderately.db")]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "locked\n"
+        creating = threading.Thread(target=create)
+        creating.start()
+        # Reads go on meanwhile; the create waits for the lock.
+        assert httpx2.get(f"{service.base_url}/health").status_code == 200
+        assert client.agent_executions.retrieve(asked.id).id == asked.id
+        creating.join(0.15)
+        assert not made
+        holder.communicate("")
+    creating.join(20)
+    done = client.agent_executions.wait_for_completion(made[0], timeout=20)
+    assert done.status == "completed"
+
+
+def test_a_torn_end_of_the_log_loses_nothing_that_was_accepted(
+    client: ModeratelyAI, service: ServiceProcess, tmp_path: Path
+) -> None:
+    made = [client.agent_executions.create(agent_id="stepper").id for _ in range(20)]
+    service.kill()
+    log = tmp_path / "moderately.db-wal"
+    with log.open("ab") as torn:
+        torn.write(b"\x00\x01garbage of a frame that was being written" * 50)
+    service.start()
+    with ModeratelyAI(base_url=service.base_url, api_key=service.api_key) as again:
+        ends = [again.agent_executions.wait_for_completion(one, timeout=20).status for one in made]
+    assert ends == ["completed"] * 20
+    database = sqlite3.connect(tmp_path / "moderately.db")
+    assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    database.close()
+
+
+def test_a_clock_that_is_set_back_an_hour_delays_nothing(tmp_path: Path) -> None:
+    flag, agents = tmp_path / "flag", tmp_path / "clock.py"
+    agents.write_text(STEP_BACK.format(file=str(flag)))
+    env = {"DIARY": str(tmp_path / "diary")}
+    with (
+        ServiceProcess(
+            [AGENTS, agents], data=tmp_path / "data", env=env, args=["--park-after", "0.2"]
+        ) as service,
+        ModeratelyAI(base_url=service.base_url, api_key=service.api_key) as client,
+    ):
+        sleeping = client.agent_executions.create(agent_id="sleeper", input_data={"seconds": 1.0})
+        flag.touch()
+        later = client.agent_executions.create(agent_id="stepper", delay_seconds=0.5)
+        for execution in (sleeping, later):
+            done = client.agent_executions.wait_for_completion(execution.id, timeout=20)
+            assert done.status == "completed"
+            assert done.created_at <= done.started_at <= done.completed_at
+        events = client.agent_executions.events(sleeping.id)["items"]
+        times = [event["created_at"] for event in events]
+        assert times == sorted(times)
+        assert "clock was set back" in service.output()
