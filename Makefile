@@ -30,7 +30,10 @@ check: .venv/done ## Format, lint, types, layers
 test: .venv/done .envs/vendor/done .envs/schemathesis/done ## Run the tests
 	$(BIN)/pytest -n $(WORKERS) --dist loadscope $(ARGS)
 
-bench: .venv/done ## Measure speed and memory, beside a floor: ARGS="--quick"
+chaos: .venv/done ## Kill a service a hundred times while a thousand executions run
+	CHAOS_RUNS=1000 CHAOS_KILLS=100 $(BIN)/pytest tests/chaos $(ARGS)
+
+bench: .venv/done .envs/dbos/done ## Measure speed and memory, beside a floor: ARGS="--quick"
 	$(BIN)/python -m bench $(ARGS)
 
 format: .venv/done ## Format, and mend what can be mended by rule
@@ -60,4 +63,4 @@ clean: ## Remove environments, caches and results
 	@.envs/$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-.PHONY: help demo serve check test bench format sync clean
+.PHONY: help demo serve check test chaos bench format sync clean

@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 import psutil
 
+from bench.durable import collect_durable
 from bench.load import Connection, Timings, run
 from moderately.testing import ServiceProcess
 
@@ -205,6 +206,13 @@ GOALS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "1,000 sleepers MB": ("≤ 60", lambda v: v <= 60),
     "list p99 ms, worst": ("≤ 10", lambda v: v <= 10),
     "import and client ms": ("≤ 120", lambda v: v <= 120),
+    "step p50 ms at 1": ("≤ 1", lambda v: v <= 1),
+    "times DBOS at 256": ("≥ 8", lambda v: v >= 8),
+    "start → resumed step s": ("≤ 1.0", lambda v: v <= 1),
+    "cancel → code p50 ms": ("≤ 5", lambda v: v <= 5),
+    "cancel → code p99 ms": ("≤ 20", lambda v: v <= 20),
+    "10,000 awaiting MB": ("≤ 200", lambda v: v <= 200),
+    "runs held after parking": ("0", lambda v: v == 0),
 }
 
 
@@ -234,6 +242,8 @@ def collect(*, quick: bool) -> Figures:
         fill(data / "moderately.db", rows)
         with ServiceProcess([AGENTS], data=data) as service:
             figures |= asyncio.run(lists(service, rows, 50 if quick else 200))
+    say("durability")
+    figures |= collect_durable()
     say("import")
     figures["import and client ms"] = imports()
     return figures

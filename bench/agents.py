@@ -1,6 +1,10 @@
 """Agents to measure with."""
 
 import asyncio
+import os
+import time
+from pathlib import Path
+from typing import Any
 
 from moderately import Context, agent
 
@@ -20,3 +24,51 @@ async def stamp(ctx: Context) -> None:
 async def sleeper(ctx: Context) -> None:
     """Sleep."""
     await asyncio.sleep(3600)
+
+
+@agent
+async def steps(ctx: Context, count: int) -> dict[str, Any]:
+    """Take so many steps; give when they began and ended, and how long each took."""
+    took = []
+    begin = time.perf_counter()
+    for number in range(count):
+        begun = time.perf_counter()
+        await ctx.step("nothing", nothing, number)
+        took.append(time.perf_counter() - begun)
+    return {"begin": begin, "end": time.perf_counter(), "took": took}
+
+
+async def nothing(number: int) -> int:
+    """Do nothing."""
+    return number
+
+
+def mark() -> None:
+    """Note the time."""
+    Path(os.environ["BENCH_MARK"]).write_text(str(time.time()))
+
+
+@agent
+async def resumed(ctx: Context) -> None:
+    """Hang behind a step in the first attempt; note the time of the next one in the second."""
+    await ctx.step("first", nothing, 1)
+    if ctx.attempt == 1:
+        ctx.log("hangs")
+        await asyncio.sleep(3600)
+    await ctx.step("second", mark)
+
+
+@agent
+async def marked(ctx: Context) -> None:
+    """Note the time at which it is cancelled."""
+    ctx.log("begun")
+    try:
+        await asyncio.sleep(3600)
+    finally:
+        mark()
+
+
+@agent
+async def durable_sleeper(ctx: Context) -> None:
+    """Sleep durably."""
+    await ctx.sleep(3600)
