@@ -5,12 +5,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
+import psutil
 import pytest
 
 from moderately import AgentExecution, ConflictError, ModeratelyAI, ValidationError
 from moderately.testing import ServiceProcess
 
 AGENTS = Path(__file__).parent.parent / "support/durable.py"
+ARGS = ["--park-after", "0.2", "--grace", "0", "--cancel-grace", "0.5"]
 
 
 class Bench:
@@ -59,9 +62,7 @@ class Bench:
 def bench(tmp_path: Path) -> Iterator[Bench]:
     diary = tmp_path / "diary"
     env = {"DIARY": str(diary)}
-    with ServiceProcess(
-        [AGENTS], data=tmp_path, env=env, args=["--park-after", "0.2", "--grace", "0"]
-    ) as service:
+    with ServiceProcess([AGENTS], data=tmp_path, env=env, args=ARGS) as service:
         client = ModeratelyAI(base_url=service.base_url, api_key=service.api_key)
         bench = Bench(service, diary, client)
         yield bench
@@ -352,3 +353,67 @@ def test_a_fork_or_an_answer_with_a_wrong_value_is_refused(bench: Bench) -> None
         with pytest.raises(ValidationError, match=message):
             executions.resume(execution.id, **answer)
     assert bench.get(execution).status == "paused"
+
+
+def test_an_isolated_agent_runs_in_processes_of_its_own(bench: Bench) -> None:
+    execution = bench.create("isolated")
+    bench.await_event(execution, "execution.paused")
+    bench.kill()
+    bench.client.agent_executions.resume(execution.id, value="word")
+    done = bench.end(execution)
+    assert done.status == "completed", done.error
+    assert done.output_data[1:] == ["word", ["1"]]
+    pids = [int(line.split()[1]) for line in bench.diary() if line.startswith("pid")]
+    # A process for each attempt: from the first to the pause, from there to the child, and on.
+    assert len(set(pids)) == len(pids) >= 2
+    assert done.output_data[0] == pids[0] != bench.service.process.pid
+
+
+def test_an_isolated_agent_that_ignores_a_cancel_is_killed(bench: Bench) -> None:
+    execution = bench.create("isolated", hang=True)
+    bench.await_event(execution, "log")
+    [line] = bench.diary()
+    process = psutil.Process(int(line.split()[1]))
+    assert bench.client.agent_executions.cancel(execution.id).status == "cancelled"
+    process.wait(20)
+    assert bench.diary()[1:] == ["ignored"]
+
+
+def test_an_isolated_agent_that_dies_fails(bench: Bench) -> None:
+    done = bench.end(bench.create("isolated", die=True))
+    assert (done.status, done.error["type"]) == ("failed", "ProcessDied")
+    assert "exit code 3" in done.error["message"]
+
+
+def test_code_that_blocks_keeps_its_slot_until_it_ends_and_is_reported(
+    bench: Bench, tmp_path: Path
+) -> None:
+    execution = bench.create("deaf")
+    bench.await_event(execution, "log")
+    bench.client.agent_executions.cancel(execution.id)
+    gauges(bench, active_runs=1, lingering_runs=1)
+    (tmp_path / "diary.end").touch()
+    gauges(bench, active_runs=0, lingering_runs=0)
+    assert bench.diary() == ["went on"]
+    events = bench.client.agent_executions.events(execution.id)["items"]
+    assert events[-1]["type"] == "execution.cancelled"
+
+
+def gauges(bench: Bench, **wanted: float) -> None:
+    """Look until the gauges show this."""
+    while True:
+        text = httpx2.get(f"{bench.service.base_url}/metrics").text
+        lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#")
+        if all(float(lines[f"moderately_{name}"]) == value for name, value in wanted.items()):
+            return
+
+
+def test_a_cancel_tells_what_was_in_flight(bench: Bench) -> None:
+    execution = bench.create("unsafe")
+    bench.await_event(execution, "log")
+    bench.client.agent_executions.cancel(execution.id, reason="enough")
+    event = bench.await_event(execution, "execution.cancelled")
+    assert event["data"] == {
+        "reason": "enough",
+        "in_flight": [{"id": "0/1", "name": "pay", "in_doubt": True}],
+    }

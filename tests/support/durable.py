@@ -2,9 +2,10 @@
 
 import asyncio
 import os
+import time
 from pathlib import Path
 
-from moderately import ChildFailed, Context, Retry, SyncContext, agent
+from moderately import ChildFailed, Context, Interrupted, Retry, SyncContext, agent
 
 DIARY = Path(os.environ.get("DIARY", os.devnull))
 
@@ -237,3 +238,32 @@ async def keyed(ctx: Context, seconds: float = 0.1) -> None:
 @agent(rate="2/s")
 async def rated(ctx: Context) -> None:
     """Start twice a second at most."""
+
+
+@agent(isolation="process")
+def isolated(ctx: SyncContext, hang: bool = False, die: bool = False) -> list:
+    """Run in a process of its own; hang there for good, or die."""
+    pid = ctx.step("pid", os.getpid)
+    write(f"pid {os.getpid()}")
+    ctx.log("begun")
+    if die:
+        os._exit(3)
+    while hang:
+        try:
+            time.sleep(3600)
+        except Interrupted:
+            write("ignored")
+    answer = ctx.wait_for_input("word", schema=str)
+    child = ctx.run_agent("stepper", {"steps": 1})
+    return [pid, answer, child]
+
+
+@agent
+def deaf(ctx: SyncContext) -> str:
+    """Block without a look at whether it is still wanted, until a file is there."""
+    ctx.log("begun")
+    while not DIARY.with_suffix(".end").exists():
+        time.sleep(0.01)
+    write("went on")
+    ctx.step("late", write, "late")
+    return "late"

@@ -445,6 +445,10 @@ class Runner(Protocol):
         """Stop a run as soon as its code allows."""
         ...
 
+    def lingering(self) -> int:
+        """How many runs go on although they were interrupted, and their grace is over."""
+        ...
+
 
 class Engine(Protocol):
     """Decides which worker runs what, and when."""

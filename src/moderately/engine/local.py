@@ -179,7 +179,11 @@ class LocalEngine:
     def snapshot(self) -> Mapping[str, int]:
         """Gauges by name."""
         slots = self._slots
-        return {"active_runs": slots.taken, "active_blocking_runs": slots.taken_blocking}
+        return {
+            "active_runs": slots.taken,
+            "active_blocking_runs": slots.taken_blocking,
+            "lingering_runs": self._runner.lingering(),
+        }
 
     async def submit(self, execution: Execution, idempotency: Idempotency | None) -> Created:
         """Record a new execution. One that can run at once starts in the same transaction."""

@@ -7,7 +7,7 @@ import re
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass, is_dataclass
-from typing import Any, Final, TypeVar, overload
+from typing import Any, Final, Literal, TypeVar, overload
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model
 from pydantic.errors import PydanticUserError
@@ -39,6 +39,7 @@ class AgentDefinition:
         output: Checks the result, and makes JSON of it.
         whole_input: Whether the function's one parameter takes the whole input object; else each
             field of the input is a parameter.
+        isolation: Where a plain function runs.
     """
 
     version: AgentVersion
@@ -47,6 +48,7 @@ class AgentDefinition:
     input: TypeAdapter[Any]
     output: TypeAdapter[Any]
     whole_input: bool
+    isolation: Literal["thread", "process"] = "thread"
 
     def arguments(self, value: dict[str, Any] | None) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The function's arguments behind the context, from an execution's input.
@@ -79,6 +81,7 @@ def agent(
     max_concurrency_per_key: int | None = None,
     rate: str | None = None,
     retry: Retry | None = None,
+    isolation: Literal["thread", "process"] = "thread",
     description: str | None = None,
 ) -> Callable[[F], F]: ...
 def agent(
@@ -91,6 +94,7 @@ def agent(
     max_concurrency_per_key: int | None = None,
     rate: str | None = None,
     retry: Retry | None = None,
+    isolation: Literal["thread", "process"] = "thread",
     description: str | None = None,
 ) -> Any:
     """Make an agent of a function. The function itself stays as it was.
@@ -109,6 +113,8 @@ def agent(
             default.
         rate: How often executions may start, as `10/m` (s, m, h or d); no limit by default.
         retry: When an execution that failed is tried again; never by default.
+        isolation: `process` to run a plain function in a process of its own, which is killed when
+            it does not end by itself after a cancel; `thread` by default.
         description: What it is for; the docstring's first paragraph by default.
 
     Returns:
@@ -124,7 +130,14 @@ def agent(
         ...     return f"Hello, {name}"
     """
     options = _Options(
-        version, timeout, max_concurrency, max_concurrency_per_key, rate, retry, description
+        version,
+        timeout,
+        max_concurrency,
+        max_concurrency_per_key,
+        rate,
+        retry,
+        isolation,
+        description,
     )
     if callable(target):
         return _define(target, None, options)
@@ -145,6 +158,7 @@ class _Options:
     max_concurrency_per_key: Any
     rate: Any
     retry: Any
+    isolation: Any
     description: Any
 
     def check(self, identity: str) -> None:
@@ -161,6 +175,8 @@ class _Options:
                 raise ValueError(f"agent {identity!r}: {error}") from None
         if self.retry is not None and not isinstance(self.retry, Retry):
             raise TypeError(f"agent {identity!r}: retry is a Retry, not {self.retry!r}")
+        if self.isolation not in ("thread", "process"):
+            raise ValueError(f"agent {identity!r}: isolation is 'thread' or 'process'")
 
 
 def _define(function: F, agent_id: str | None, options: _Options) -> F:
@@ -170,6 +186,8 @@ def _define(function: F, agent_id: str | None, options: _Options) -> F:
     _check_name("version", options.version)
     options.check(identity)
     is_async = inspect.iscoroutinefunction(function)
+    if is_async and options.isolation == "process":
+        raise TypeError(f"agent {identity!r}: isolation='process' is for plain functions")
     parameters, returns = _signature(function, identity, is_async=is_async)
     whole_input, input_type = _input_type(parameters, identity)
     try:
@@ -195,7 +213,9 @@ def _define(function: F, agent_id: str | None, options: _Options) -> F:
         retry=None if options.retry is None else options.retry.to_json(),
         fingerprint=_fingerprint(function),
     )
-    definition = AgentDefinition(record, function, is_async, read, write, whole_input)
+    definition = AgentDefinition(
+        record, function, is_async, read, write, whole_input, options.isolation
+    )
     setattr(function, _ATTRIBUTE, definition)
     return function
 

@@ -6,31 +6,33 @@ The service's event loop never runs an agent's code, so that an agent that block
 import asyncio
 import contextvars
 import logging
-import random
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
-
-from pydantic import ValidationError
+from typing import Final
 
 from moderately.domain.agents import AgentVersion
-from moderately.domain.execution import Claim, Failure, Step
-from moderately.domain.lifecycle import Complete, Fail, Park, Pause, RetryLater
+from moderately.domain.execution import Claim, Step
 from moderately.domain.ports import Clock, Lease, Outcome, Store
-from moderately.domain.retry import Retry
-from moderately.domain.waits import blocked_on, pause_reason, run_at
 from moderately.runtime.agents import AgentDefinition
 from moderately.runtime.async_journal import AsyncJournal
-from moderately.runtime.context import Context, SyncContext
-from moderately.runtime.journal import Home, Interrupted, Journal, Site, StepLimit
+from moderately.runtime.context import Context
+from moderately.runtime.isolation import AgentProcess
+from moderately.runtime.journal import Home, Site
 from moderately.runtime.observer import Observer
+from moderately.runtime.outcomes import (
+    arguments_of,
+    completed,
+    deadline_of,
+    failed,
+    final,
+    run_plain,
+)
 from moderately.runtime.scope import AgentLoop, task_factory
 from moderately.runtime.sync_journal import SyncJournal
 from moderately.runtime.threads import DaemonThreads
-from moderately.runtime.values import JournalMismatch, NotJson, as_json, step_of
 
 __all__ = ["LocalRunner", "RunnerOptions"]
 
@@ -38,9 +40,7 @@ _log = logging.getLogger(__name__)
 
 Done = Callable[[Claim, Outcome | None], None]
 
-_MESSAGE_LIMIT: Final = 10_000
 _STEP_THREADS: Final = 32
-_MICROSECONDS: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,7 @@ class _Run:
     definition: AgentDefinition
     done: Done
     journal: AsyncJournal | SyncJournal | None = None
+    process: AgentProcess | None = None
     task: asyncio.Task[None] | None = None
     interrupted: bool = False
     lingers: bool = False
@@ -133,12 +134,13 @@ class LocalRunner:
             self._runs[claim.execution.id, claim.fence] = run
             if run.definition.is_async:
                 awaiting.append(run)
+            elif run.definition.isolation == "process":
+                run.process = AgentProcess(run.definition, claim, self._site)
+                work = partial(self._run_in_process, run, run.process)
+                self._agent_threads.submit(work)
             else:
-                journal = SyncJournal(claim, self._site)
-                run.journal = journal
-                self._agent_threads.submit(
-                    lambda run=run, journal=journal: self._run_plain(run, journal)  # type: ignore[misc]
-                )
+                journal = run.journal = SyncJournal(claim, self._site)
+                self._agent_threads.submit(partial(self._run_in_thread, run, journal))
         if awaiting:
             self._loop.call_soon_threadsafe(self._spawn, awaiting)
 
@@ -152,7 +154,9 @@ class LocalRunner:
         run = self._runs.get((execution_id, fence))
         if run is None:
             return
-        if isinstance(run.journal, SyncJournal):
+        if run.process is not None:
+            run.process.settle(step)
+        elif isinstance(run.journal, SyncJournal):
             run.journal.settle(step)
         else:
             self._loop.call_soon_threadsafe(_settle, run, step)
@@ -165,8 +169,11 @@ class LocalRunner:
         run.interrupted = True
         if run.journal is not None:
             run.journal.interrupted = True
+        if run.process is not None:
+            run.process.interrupt()
         if run.definition.is_async:
-            self._loop.call_soon_threadsafe(self._cancel, run)
+            self._loop.call_soon_threadsafe(_cancel, run)
+        self._site.home.loop.call_later(self._options.cancel_grace, self._linger, run)
 
     def lingering(self) -> int:
         """How many runs go on although they were interrupted, and their grace is over."""
@@ -184,23 +191,22 @@ class LocalRunner:
             context = contextvars.copy_context()
             run.task = self._loop.create_task(self._run_async(run), context=context)
 
-    def _cancel(self, run: _Run) -> None:
-        # A task that is cancelled before its first step would never tell that the run has ended; it
-        # looks for itself whether it is still wanted.
-        if run.task is not None and run.journal is not None:
-            run.task.cancel()
-            self._loop.call_later(self._options.cancel_grace, self._linger, run)
-
     def _linger(self, run: _Run) -> None:
-        if run.task is not None and not run.task.done():
-            run.lingers = True
-            execution = run.claim.execution
-            _log.warning(
-                "%s of agent %r was interrupted and still runs; it keeps its slot",
-                execution.id,
-                execution.agent_id,
-            )
-            run.task.cancel()
+        """The grace of an interrupted run is over."""
+        execution = run.claim.execution
+        if self._runs.get((execution.id, run.claim.fence)) is not run:
+            return
+        if run.process is not None:
+            run.process.kill()
+            return
+        run.lingers = True
+        _log.warning(
+            "%s of agent %r was interrupted and still runs; it keeps its slot",
+            execution.id,
+            execution.agent_id,
+        )
+        if run.task is not None:
+            self._loop.call_soon_threadsafe(run.task.cancel)
 
     async def _run_async(self, run: _Run) -> None:
         outcome: Outcome | None = None
@@ -212,48 +218,28 @@ class LocalRunner:
             await journal.open()
             for step in run.settled:
                 journal.settle(step)
-            context = Context(journal, _deadline(run, journal))
+            context = Context(journal, deadline_of(run.claim, journal))
             if not journal.interrupted:
-                arguments, fields = _arguments(run)
+                arguments, fields = arguments_of(run.definition, run.claim)
                 result = await run.definition.function(context, *arguments, **fields)
-                outcome = _complete(run, result)
-                left = journal.left_over()
-                if left is not None and outcome is not None:
-                    journal.mismatch = left
+                outcome = completed(run.definition, run.claim, result)
+                journal.mismatch = journal.mismatch or journal.left_over()
         except BaseException as error:  # noqa: BLE001 - whatever an agent raises ends its run only
-            outcome = _fail(run, error, journal.now())
+            outcome = failed(run.definition, run.claim, error, journal.now())
         journal.close()
         await _end_tasks(journal)
-        self._end(run, journal, outcome)
-
-    def _run_plain(self, run: _Run, journal: SyncJournal) -> None:
-        contextvars.copy_context().run(self._run_in_thread, run, journal)
+        self._end(run, final(run.claim, journal, outcome))
 
     def _run_in_thread(self, run: _Run, journal: SyncJournal) -> None:
-        outcome: Outcome | None = None
-        try:
-            journal.enter_scope()
-            journal.open()
-            context = SyncContext(journal, _deadline(run, journal))
-            if not journal.interrupted:
-                arguments, fields = _arguments(run)
-                outcome = _complete(run, run.definition.function(context, *arguments, **fields))
-        except BaseException as error:  # noqa: BLE001 - whatever an agent raises ends its run only
-            outcome = _fail(run, error, journal.now())
-        self._end(run, journal, outcome)
+        context = contextvars.copy_context()
+        self._end(run, context.run(run_plain, run.definition, run.claim, journal))
 
-    def _end(self, run: _Run, journal: Journal, outcome: Outcome | None) -> None:
-        fence = run.claim.fence
-        if journal.mismatch is not None:
-            outcome = Fail(fence, Failure("journal_mismatch", str(journal.mismatch)))
-        elif journal.beyond is not None:
-            name = f"{journal.beyond.id} ({journal.beyond.name!r})"
-            message = f"the code comes to step {name}, where the record ends"
-            outcome = Fail(fence, Failure("beyond_record", message))
-        elif journal.parked is not None:
-            outcome = _park(fence, journal.parked)
-        self._runs.pop((run.claim.execution.id, fence), None)
-        run.done(run.claim, None if journal.interrupted else outcome)
+    def _run_in_process(self, run: _Run, process: AgentProcess) -> None:
+        self._end(run, process.run())
+
+    def _end(self, run: _Run, outcome: Outcome | None) -> None:
+        self._runs.pop((run.claim.execution.id, run.claim.fence), None)
+        run.done(run.claim, None if run.interrupted else outcome)
 
 
 async def _end_tasks(journal: AsyncJournal) -> None:
@@ -265,81 +251,15 @@ async def _end_tasks(journal: AsyncJournal) -> None:
         await asyncio.wait(left)
 
 
+def _cancel(run: _Run) -> None:
+    # A task that is cancelled before its first step would never tell that the run has ended; it
+    # looks for itself whether it is still wanted.
+    if run.task is not None and run.journal is not None:
+        run.task.cancel()
+
+
 def _settle(run: _Run, step: Step) -> None:
     if isinstance(run.journal, AsyncJournal):
         run.journal.settle(step)
     else:
         run.settled.append(step)
-
-
-def _park(fence: int, waits: Sequence[Step]) -> Park | Pause:
-    shown, at, ids = blocked_on(waits), run_at(waits), tuple(step.id for step in waits)
-    reason = pause_reason(waits)
-    if reason is None:
-        return Park(fence, at, shown, ids)
-    return Pause(fence, at, shown, ids, reason)
-
-
-def _deadline(run: _Run, journal: Journal) -> float | None:
-    at = run.claim.execution.deadline_at
-    return None if at is None else time.monotonic() + (at - journal.now()) / _MICROSECONDS
-
-
-class _InvalidInput(Exception):
-    def __init__(self, cause: ValidationError) -> None:
-        super().__init__(str(cause))
-        self.cause = cause
-
-
-def _arguments(run: _Run) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    try:
-        return run.definition.arguments(run.claim.execution.input_data)
-    except ValidationError as error:
-        raise _InvalidInput(error) from None
-
-
-def _complete(run: _Run, result: Any) -> Outcome:
-    adapter = run.definition.output
-    try:
-        value = adapter.validate_python(result)
-        # Pydantic would make null of NaN: what is no JSON is refused first.
-        as_json(value, "the agent's result")
-        output = adapter.dump_python(value, mode="json")
-    except ValidationError as error:
-        return _invalid(run, "invalid_output", "the agent's result", error)
-    except ValueError as error:
-        return Fail(run.claim.fence, Failure("invalid_output", str(error)))
-    return Complete(run.claim.fence, output)
-
-
-def _fail(run: _Run, error: BaseException, now: int) -> Outcome | None:
-    if isinstance(error, Interrupted):
-        return None
-    fence = run.claim.fence
-    if isinstance(error, StepLimit):
-        return Fail(fence, Failure("step_limit", str(error)))
-    if isinstance(error, _InvalidInput):
-        return _invalid(run, "invalid_input", "input_data", error.cause)
-    message = str(error)[:_MESSAGE_LIMIT] or type(error).__name__
-    failure = Failure("agent_error", message, type(error).__name__, step=step_of(error))
-    if isinstance(error, JournalMismatch | NotJson) or not isinstance(error, Exception):
-        return Fail(fence, failure)
-    execution = run.claim.execution
-    stored = execution.retry or run.definition.version.retry
-    policy = None if stored is None else Retry.from_json(stored)
-    kinds = [kind.__name__ for kind in type(error).__mro__]
-    failures = execution.retries + 1
-    if policy is None or failures >= policy.attempts or not policy.covers(kinds):
-        return Fail(fence, failure)
-    delay = policy.delay(failures, random.random())  # noqa: S311 - it spreads retries
-    return RetryLater(fence, failure, now + int(delay * _MICROSECONDS))
-
-
-def _invalid(run: _Run, code: str, what: str, error: ValidationError) -> Outcome:
-    details = [
-        {"field": ".".join([what, *map(str, found["loc"])]), "message": found["msg"]}
-        for found in error.errors(include_url=False, include_context=False, include_input=False)
-    ]
-    first = details[0]
-    message = f"{what} does not fit its type: {first['field']}: {first['message']}"
-    return Fail(run.claim.fence, Failure(code, message, details=tuple(details)))
