@@ -41,3 +41,26 @@ def client_of() -> Iterator[ClientOf]:
             return stack.enter_context(ModeratelyAI(base_url=service.base_url, api_key=key))
 
         yield make
+
+
+_NOT_RUN: list[str] = []
+
+
+@pytest.fixture
+def not_run(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Says at the end of the run what this machine does not allow."""
+
+    def say(what: str) -> None:
+        request.node.user_properties.append(("not_run", what))
+
+    return say
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.when == "teardown":
+        _NOT_RUN.extend(str(what) for name, what in report.user_properties if name == "not_run")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for what in _NOT_RUN:
+        terminalreporter.write_line(f"NOT RUN: {what}", red=True, bold=True)

@@ -22,9 +22,20 @@ from moderately.domain.errors import (
     IdempotencyKeyReused,
     IllegalTransition,
 )
-from moderately.domain.execution import Claim, Execution, Failure, NewEvent, Step
+from moderately.domain.execution import FOREVER, Claim, Execution, Failure, NewEvent, Step
 from moderately.domain.ids import ENTROPY_BYTES, new_id
-from moderately.domain.lifecycle import Cancel, Complete, Fail, Release, Start
+from moderately.domain.lifecycle import (
+    Cancel,
+    Complete,
+    Fail,
+    Move,
+    Park,
+    Pause,
+    Release,
+    RetryLater,
+    Start,
+)
+from moderately.domain.limits import Rate
 from moderately.domain.ports import Change, Idempotency, Offer, Store
 from moderately.protocol.vocabulary import Status
 from moderately.store.sqlite import open_stores
@@ -162,18 +173,28 @@ def test_a_stale_fence_writes_nothing(opened: Opened) -> None:
         [fresh] = await claim(store)
         before = await store.get("team", created.id)
         step = Step("0/1", "step", "s", "completed", result=1, started_at=1, ended_at=2)
+        failure, blocked_on = Failure("agent_error", "x"), {"kind": "sleep"}
+        waiting = step._replace(status="waiting", wait={"wake_at": 9})
+        child = new(parent_id=created.id, parent_step="0/1")
         for write in (
             store.apply(created.id, Complete(stale.fence, 1)),
-            store.apply(created.id, Fail(stale.fence, Failure("agent_error", "x"))),
+            store.apply(created.id, Fail(stale.fence, failure)),
+            store.apply(created.id, RetryLater(stale.fence, failure, 9)),
             store.apply(created.id, Release(stale.fence, "x")),
+            store.apply(created.id, Park(stale.fence, 9, blocked_on, ())),
+            store.apply(created.id, Pause(stale.fence, 9, blocked_on, (), "x")),
             store.record(created.id, stale.fence, step),
             store.enter(created.id, stale.fence, step),
+            store.enter(created.id, stale.fence, step._replace(effects="unsafe")),
+            store.wait(created.id, stale.fence, waiting),
+            store.spawn(stale.fence, waiting, child),
             store.append(created.id, stale.fence, [NewEvent("log", {})]),
         ):
             with pytest.raises(FencedOut):
                 await write
         assert await store.get("team", created.id) == before
         assert await store.steps(created.id) == []
+        assert await store.get("team", child.id) is None
         await store.apply(created.id, Complete(fresh.fence, 1))
 
     run(opened, work)
@@ -348,5 +369,173 @@ def test_commands_at_once_leave_one_end_and_no_gap(opened: Opened, commands: lis
         assert final == (landed[-1] if landed else created)
         assert sum(one.status.is_terminal for one in landed) <= 1
         assert len(await kinds(store, created)) == final.event_seq == 1 + len(landed)
+
+    run(opened, work)
+
+
+def test_what_silent_workers_run_is_given_back_and_what_others_run_is_not(opened: Opened) -> None:
+    async def work(store: Store) -> None:
+        silent, alive = new(), new()
+        for execution, worker, seconds in ((silent, "silent", 0.0), (alive, "alive", 3600.0)):
+            await store.create(execution, start=Start(worker))
+            await store.heartbeat(worker, seconds)
+        assert await store.release_lapsed("silent") == 1
+        assert await store.release_lapsed("silent") == 0
+        found = [await store.get("team", one.id) for one in (silent, alive)]
+        assert [one.status.value for one in found if one] == ["pending", "running"]
+
+    run(opened, work)
+
+
+def test_large_results_are_kept_whole_and_forked_whole(opened: Opened) -> None:
+    async def work(store: Store) -> None:
+        first, fork = new(), new(step_count=1)
+        await store.create(first, start=Start("worker"))
+        step = Step("0/1", "step", "s", "completed", result="ü" * 100_000, ended_at=1)
+        await store.record(first.id, 1, step)
+        await store.record(first.id, 1, step._replace(id="0/2", result=1))
+        await store.fork(first.id, fork, 2)
+        assert (await store.steps(first.id))[0].result == "ü" * 100_000
+        [shared] = await store.steps(fork.id)
+        assert (shared.result, shared.shared, shared.position) == ("ü" * 100_000, True, 1)
+        await store.apply(first.id, Cancel())
+        await store.delete("team", first.id)
+        assert len(await store.steps(fork.id)) == 1
+
+    run(opened, work)
+
+
+def test_a_recorded_step_never_changes(opened: Opened) -> None:
+    async def work(store: Store) -> None:
+        created = new()
+        await store.create(created, start=Start("worker"))
+        step = Step("0/1", "step", "s", "completed", result=1, ended_at=1)
+        await store.record(created.id, 1, step)
+        with pytest.raises(Exception, match="never changes"):
+            await store.record(created.id, 1, step._replace(result=2))
+        assert [one.result for one in await store.steps(created.id)] == [1]
+        assert len(await kinds(store, created)) == 3
+
+    run(opened, work)
+
+
+def test_a_park_that_comes_too_late_goes_on_at_once(opened: Opened) -> None:
+    async def work(store: Store) -> None:
+        parent = new()
+        await store.create(parent, start=Start("worker"))
+        child = new(parent_id=parent.id, parent_step="0/1")
+        step = Step("0/1", "agent", "agent", "waiting", wait={"execution_id": child.id})
+        await store.spawn(1, step, child)
+        await store.apply(child.id, Cancel("enough"))
+        parked = await store.apply(parent.id, Park(1, FOREVER, {"kind": "agent"}, ("0/1",)))
+        assert (parked.status, parked.run_at) == (Status.PENDING, None)
+        [settled] = await store.steps(parent.id)
+        assert (settled.status, settled.position) == ("failed", 1)
+        [claimed] = await claim(store)
+        assert claimed.execution.id == parent.id
+
+    run(opened, work)
+
+
+def test_a_cancelled_parent_takes_its_children_with_it_and_gets_no_more(opened: Opened) -> None:
+    async def work(store: Store) -> None:
+        parent = new()
+        await store.create(parent, start=Start("worker"))
+        children = [new(parent_id=parent.id, parent_step=f"0/{n}") for n in (1, 2)]
+        for child in children:
+            step = Step(child.parent_step or "", "agent", "agent", "waiting")
+            await store.spawn(1, step, child)
+        await store.apply(parent.id, Cancel())
+        for child in children:
+            found = await store.get("team", child.id)
+            assert found is not None
+            assert found.status is Status.CANCELLED
+        with pytest.raises(FencedOut):
+            await store.spawn(1, Step("0/3", "agent", "agent", "waiting"), new(parent_id=parent.id))
+
+    run(opened, work)
+
+
+def test_keys_and_rates_limit_what_starts(opened: Opened) -> None:
+    async def work(store: Store) -> None:
+        for key in ("x", "x", "y", None, None):
+            await store.create(new(concurrency_key=key))
+        limited = Offer("agent", ("1",), 10, key_limit=1)
+        first = (await store.claim([limited], 10, "worker")).claims
+        assert sorted(str(one.execution.concurrency_key) for one in first) == [
+            "None",
+            "None",
+            "x",
+            "y",
+        ]
+        assert (await store.claim([limited], 10, "worker")).claims == []
+        for one in first:
+            await store.apply(one.execution.id, Complete(one.fence, None))
+        assert len((await store.claim([limited], 10, "worker")).claims) == 1
+        for _ in range(5):
+            await store.create(new(agent_id="rated"))
+        rated = Offer("rated", ("1",), 10, rate=Rate(3, 10**12))
+        claimed = await store.claim([rated], 10, "worker")
+        assert len(claimed.claims) == 3
+        assert claimed.next_at["rated"] > CLOCK.now()
+        assert (await store.claim([rated], 10, "worker")).claims == []
+
+    run(opened, work)
+
+
+def test_what_has_begun_is_taken_under_its_own_version_only(opened: Opened) -> None:
+    async def work(store: Store) -> None:
+        begun, fresh = new(), new()
+        await store.create(begun, start=Start("worker"))
+        await store.apply(begun.id, Release(1, "stopped"))
+        await store.create(fresh)
+        [taken] = (await store.claim([Offer("agent", ("2",), 9)], 9, "worker")).claims
+        assert (taken.execution.id, taken.execution.agent_version) == (fresh.id, "2")
+        await store.apply(begun.id, Move("2"))
+        [moved] = (await store.claim([Offer("agent", ("2",), 9)], 9, "worker")).claims
+        assert (moved.execution.id, moved.execution.agent_version) == (begun.id, "2")
+
+    run(opened, work)
+
+
+def test_what_is_due_wakes_and_what_is_out_of_time_fails(opened: Opened) -> None:
+    async def work(store: Store) -> None:
+        soon, late, never = new(run_at=CLOCK.now()), new(run_at=10**15), new(run_at=FOREVER)
+        for execution in (soon, late, never):
+            await store.create(execution)
+        assert await claim(store, 9, agent=9) == []
+        assert await store.wake_due() == 10**15
+        [woken] = await claim(store, 9, agent=9)
+        assert woken.execution.id == soon.id
+        timed = new(timeout_seconds=0.000001)
+        await store.create(timed, start=Start("worker"))
+        await store.apply(timed.id, Release(1, "stopped"))
+        for _ in range(3):
+            CLOCK.now()
+        await store.wake_due()
+        failed = await store.get("team", timed.id)
+        assert failed is not None
+        assert (failed.status, failed.status_reason) == (Status.FAILED, "timeout")
+
+    run(opened, work)
+
+
+def test_prune_removes_what_has_ended_before_a_time(opened: Opened) -> None:
+    async def work(store: Store) -> None:
+        ended = [new(team_id=team) for team in ("a", "b", "b", "c")]
+        for execution in ended:
+            await store.create(execution)
+            await store.apply(execution.id, Cancel())
+        live = new()
+        await store.create(live)
+        before = CLOCK.now()
+        late = new()
+        await store.create(late)
+        await store.apply(late.id, Cancel())
+        assert await store.prune(before, 3) == 3
+        assert await store.prune(before, 3) == 1
+        assert await store.prune(before, 3) == 0
+        for execution in (live, late):
+            assert await store.get("team", execution.id) is not None
 
     run(opened, work)

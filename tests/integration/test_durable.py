@@ -417,3 +417,14 @@ def test_a_cancel_tells_what_was_in_flight(bench: Bench) -> None:
         "reason": "enough",
         "in_flight": [{"id": "0/1", "name": "pay", "in_doubt": True}],
     }
+
+
+@pytest.mark.parametrize("agent_id", ["slow-step", "slow-plain-step"])
+def test_a_step_has_a_timeout_of_its_own(bench: Bench, agent_id: str) -> None:
+    execution = bench.create(agent_id)
+    assert bench.end(execution).output_data == "thread"
+    slow, quick = bench.client.agent_executions.steps(execution.id)
+    assert (slow["status"], slow["error"]["type"]) == ("failed", "TimeoutError")
+    assert quick["status"] == "completed"
+    event = bench.await_event(execution, "custom")
+    assert event["data"] == {"name": "noticed", "data": {"step": "slow"}}

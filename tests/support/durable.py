@@ -267,3 +267,23 @@ def deaf(ctx: SyncContext) -> str:
     write("went on")
     ctx.step("late", write, "late")
     return "late"
+
+
+@agent
+async def slow_step(ctx: Context) -> str:
+    """A step that takes longer than it may, and then one that does not, in a thread."""
+    try:
+        await ctx.step("slow", asyncio.sleep, 60, timeout=0.05)
+    except TimeoutError:
+        ctx.emit("noticed", {"step": "slow"})
+    return await ctx.step("thread", write, "thread", timeout=5)
+
+
+@agent
+def slow_plain_step(ctx: SyncContext) -> str:
+    """The same, plain."""
+    try:
+        ctx.step("slow", time.sleep, 0.5, timeout=0.05)
+    except TimeoutError:
+        ctx.emit("noticed", {"step": "slow"})
+    return ctx.step("thread", write, "thread", timeout=5)

@@ -39,6 +39,8 @@ async def prune_all(settings: Settings, seconds: float, *, tell: Callable[[int],
                 removed += now_removed
                 if removed % _TELL_EVERY < _AT_ONCE:
                     tell(removed)
+            while await stores.executions.vacuum():
+                pass
     except (sqlite3.Error, OSError, ValueError) as error:
         raise say_why(path, error) from error
     return removed

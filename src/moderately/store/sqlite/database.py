@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-__all__ = ["connect", "migrate", "migrations"]
+__all__ = ["connect", "free_pages", "migrate", "migrations"]
 
 _BUSY_SECONDS: Final = 5.0
 _MIGRATION: Final = re.compile(r"(\d{4})_\w+\.sql")
@@ -47,6 +47,24 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def free_pages(connection: sqlite3.Connection, limit: int) -> int:
+    """Give pages that nothing uses back to the disk.
+
+    Args:
+        connection: The database, within a transaction.
+        limit: How many pages at most.
+
+    Returns:
+        How many.
+    """
+    (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+    number = min(free, limit)
+    for _ in range(number):
+        # One page a call: the driver takes one step of a statement without columns.
+        connection.execute("PRAGMA incremental_vacuum(1)")
+    return int(number)
 
 
 def migrations() -> list[tuple[int, str]]:

@@ -12,6 +12,7 @@ from moderately.domain.listing import Cursor, ExecutionList, ListQuery
 from moderately.domain.ports import Clock, Listener
 from moderately.protocol.vocabulary import OrderBy, Status
 from moderately.store.batched import BatchedStore
+from moderately.store.sqlite.database import free_pages
 from moderately.store.sqlite.lists import build_count, build_page
 from moderately.store.sqlite.readers import Readers
 from moderately.store.sqlite.rows import (
@@ -32,7 +33,7 @@ __all__ = ["SQLiteStore"]
 T = TypeVar("T")
 
 _SILENT_MICROSECONDS: Final = 3600 * 1_000_000
-_VACUUM_PAGES: Final = 2000
+_VACUUM_PAGES: Final = 500
 
 
 class SQLiteStore(BatchedStore):
@@ -149,10 +150,20 @@ class SQLiteStore(BatchedStore):
                 connection.executemany(self._queries["delete_execution"], rows)
                 removed += len(rows)
                 team = found
-            connection.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
+            free_pages(connection, _VACUUM_PAGES)
             return removed
 
         return await self._writer.submit_sql(write)
+
+    async def vacuum(self) -> int:
+        """Give some more of the room that nothing uses back to the disk.
+
+        Returns:
+            How many pages were given back; 0 where there was nothing to give.
+        """
+        return await self._writer.submit_sql(
+            lambda connection: free_pages(connection, _VACUUM_PAGES)
+        )
 
     async def register(self, versions: Sequence[AgentVersion]) -> None:
         """Record the versions of agents in code, each as its agent's newest."""
