@@ -66,3 +66,15 @@ def test_every_file_that_the_documents_link_to_is_there() -> None:
     for document in [ROOT / "README.md", *ROOT.glob("docs/*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8")):
             assert (document.parent / target).exists(), f"{document.name} links to {target}"
+
+
+def test_every_test_that_the_documents_name_is_there() -> None:
+    text = (ROOT / "docs/durability.md").read_text(encoding="utf-8")
+    files = {path.name: path.read_text() for path in (ROOT / "tests").rglob("test_*.py")}
+    for name in re.findall(r"\b(test_\w+\.py)\b", text):
+        assert name in files, name
+    everything = "\n".join(files.values())
+    named = re.findall(r"::(test_\w+)", text)
+    assert named
+    for name in named:
+        assert f"def {name}(" in everything, name

@@ -33,7 +33,7 @@ def connect(path: Path) -> sqlite3.Connection:
         timeout=_BUSY_SECONDS,
         isolation_level=None,
         check_same_thread=False,
-        cached_statements=256,
+        cached_statements=512,
     )
     try:
         # Of account for a new file only: what is removed can be given back bit by bit.

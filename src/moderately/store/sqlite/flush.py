@@ -37,7 +37,7 @@ class Bulk:
         """
         start = 0
         while start < len(rows):
-            size = min(_LARGEST, 1 << ((len(rows) - start).bit_length() - 1))
+            size = min(_LARGEST, len(rows) - start)
             chunk = rows[start : start + size]
             start += size
             width = len(chunk[0])
