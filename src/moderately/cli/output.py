@@ -10,13 +10,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+_WIDE = 400
+
 __all__ = ["complain", "console", "note", "plain", "print_json", "print_table", "since"]
 
 
 @cache
 def console(*, stderr: bool = False) -> Console:
-    """The terminal, or whatever stands in for it."""
-    return Console(stderr=stderr, highlight=False, soft_wrap=True)
+    """The terminal, or whatever stands in for it, which has all the width that a table wants."""
+    found = Console(stderr=stderr, highlight=False, soft_wrap=True)
+    if not found.is_terminal:
+        found.width = _WIDE
+    return found
 
 
 def plain(value: object) -> str:

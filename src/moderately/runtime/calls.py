@@ -33,6 +33,7 @@ Effects = Literal["pure", "idempotent", "unsafe"]
 
 _EFFECTS: Final = ("pure", "idempotent", "unsafe")
 _MICROSECONDS: Final = 1_000_000
+_LEASE_SECONDS: Final = 0.1
 _LONGEST_SECONDS: Final = 100 * 366 * 24 * 3600.0
 
 
@@ -115,12 +116,19 @@ class Calls:
             outcome = await journal.outcome(known)
             return as_returned(fn, self._value(outcome))
         if effects == "unsafe":
-            await journal.commit_begin(step)
-            if not journal.lease.is_held():
-                raise RuntimeError(f"step {name!r}: this worker may have lost the execution")
+            await self._begin_unsafe(step)
         else:
             journal.begin(step)
         return await self._perform(step, fn, args, kwargs, options)
+
+    async def _begin_unsafe(self, step: Step) -> None:
+        """Put on record that an unsafe step begins, while the run is surely this worker's."""
+        journal = self._journal
+        await journal.commit_begin(step)
+        while not journal.lease.is_held():
+            # Only a write tells whether somebody else has taken it meanwhile.
+            await journal.pause(_LEASE_SECONDS)
+            await journal.commit_begin(step)
 
     async def _settle_doubt(self, step: Step) -> Step | None:
         """Let a person say what an interrupted unsafe step did.
