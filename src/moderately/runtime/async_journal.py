@@ -27,21 +27,22 @@ class AsyncJournal(Journal):
     Args:
         claim: The right to run.
         site: Where it runs.
+        loop: The agents' event loop. Given, since asking for it is a system call in Python 3.11.
     """
 
-    def __init__(self, claim: Claim, site: Site) -> None:
+    def __init__(self, claim: Claim, site: Site, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(claim, site)
         self.run = RunScope()
         self._threads = site.threads
         self._park_after = site.park_after
-        self._loop = asyncio.get_running_loop()
-        self._turns = Turns(self.run, self._stalled)
+        self._loop = loop
+        self._turns = Turns(self.run, loop, self._stalled)
         self._waits: dict[str, tuple[Step, asyncio.Future[Step]]] = {}
         self._park_timer: asyncio.TimerHandle | None = None
 
     def enter_scope(self) -> None:
         """Make the current task the run's first."""
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._loop)
         if task is not None:
             self.run.tasks.add(task)
         current.set(Scope("0", self.run))

@@ -210,7 +210,7 @@ class LocalRunner:
 
     async def _run_async(self, run: _Run) -> None:
         outcome: Outcome | None = None
-        journal = AsyncJournal(run.claim, self._site)
+        journal = AsyncJournal(run.claim, self._site, self._loop)
         run.journal = journal
         journal.interrupted = run.interrupted
         try:
@@ -244,7 +244,9 @@ class LocalRunner:
 
 async def _end_tasks(journal: AsyncJournal) -> None:
     """End what the agent has left running."""
-    left = {task for task in journal.run.tasks if task is not asyncio.current_task()}
+    if len(journal.run.tasks) == 1:
+        return
+    left = journal.run.tasks - {asyncio.current_task()}
     for task in left:
         task.cancel()
     if left:

@@ -22,14 +22,20 @@ class Turns:
 
     Args:
         run: The run's tasks.
+        loop: The agents' event loop.
         on_stall: Called when the run waits, and the next outcome belongs to a step that it has not
             come to: its code has changed. Gets that step.
     """
 
-    def __init__(self, run: RunScope, on_stall: Callable[[Step], None]) -> None:
+    def __init__(
+        self,
+        run: RunScope,
+        loop: asyncio.AbstractEventLoop,
+        on_stall: Callable[[Step], None],
+    ) -> None:
         self._run = run
         self._on_stall = on_stall
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop
         self._recorded: list[Step] = []
         self._next = 0
         self._live = 1
