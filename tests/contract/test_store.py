@@ -12,6 +12,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from moderately.domain.agents import AgentVersion
+from moderately.domain.commands import (
+    Cancel,
+    Complete,
+    Fail,
+    Move,
+    Park,
+    Pause,
+    Release,
+    RetryLater,
+    Start,
+)
 from moderately.domain.errors import (
     Conflict,
     DomainError,
@@ -24,19 +35,8 @@ from moderately.domain.errors import (
 )
 from moderately.domain.execution import FOREVER, Claim, Execution, Failure, NewEvent, Step
 from moderately.domain.ids import ENTROPY_BYTES, new_id
-from moderately.domain.lifecycle import (
-    Cancel,
-    Complete,
-    Fail,
-    Move,
-    Park,
-    Pause,
-    Release,
-    RetryLater,
-    Start,
-)
 from moderately.domain.limits import Rate
-from moderately.domain.ports import Change, Idempotency, Offer, Store
+from moderately.domain.storing import Change, Idempotency, Offer, Store
 from moderately.protocol.vocabulary import Status
 from moderately.store.sqlite import open_stores
 

@@ -165,3 +165,4 @@ def test_retention_removes_by_itself(tmp_path: Path) -> None:
     ):
         while client.agent_executions.list().items:
             pass
+        assert client.agent_executions.list().pagination.total_items == 0

@@ -4,10 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moderately.domain.errors import ExecutionTerminal, FencedOut, IllegalTransition
-from moderately.domain.execution import FOREVER, Execution, Failure, NewEvent, Step
-from moderately.domain.lifecycle import (
-    TRANSITIONS,
+from moderately.domain.commands import (
     Cancel,
     Command,
     Complete,
@@ -26,9 +23,10 @@ from moderately.domain.lifecycle import (
     Start,
     Wait,
     Wake,
-    as_created,
-    decide,
 )
+from moderately.domain.errors import ExecutionTerminal, FencedOut, IllegalTransition
+from moderately.domain.execution import FOREVER, Execution, Failure, NewEvent, Step
+from moderately.domain.lifecycle import TRANSITIONS, as_created, decide
 from moderately.protocol.vocabulary import TERMINAL_STATUSES, Status
 
 FENCES = st.integers(0, 4)

@@ -14,9 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from moderately import Context, agent
+from moderately.domain.commands import Complete, Fail, Release, Start
 from moderately.domain.execution import Claim, Execution, Step
-from moderately.domain.lifecycle import Complete, Fail, Release, Start
-from moderately.domain.ports import Offer, Outcome
+from moderately.domain.ports import Outcome
+from moderately.domain.storing import Offer
 from moderately.protocol.vocabulary import Status
 from moderately.runtime import AgentDefinition, LocalRunner, RunnerOptions
 from moderately.store.sqlite import SQLiteStore, open_stores

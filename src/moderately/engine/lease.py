@@ -5,7 +5,7 @@ import logging
 import time
 
 from moderately.domain.errors import DomainError
-from moderately.domain.ports import Store
+from moderately.domain.storing import Store
 
 __all__ = ["WorkerLease"]
 

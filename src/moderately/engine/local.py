@@ -13,20 +13,12 @@ from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from moderately.domain.commands import Command, Fail, Release, Start
 from moderately.domain.errors import DomainError, FencedOut, IllegalTransition, Unavailable
 from moderately.domain.execution import FOREVER, Claim, Execution, Failure
-from moderately.domain.lifecycle import Command, Fail, Release, Start
 from moderately.domain.limits import Rate
-from moderately.domain.ports import (
-    Change,
-    Clock,
-    Created,
-    Idempotency,
-    Offer,
-    Outcome,
-    Runner,
-    Store,
-)
+from moderately.domain.ports import Clock, Outcome, Runner
+from moderately.domain.storing import Change, Created, Idempotency, Offer, Store
 from moderately.engine.lease import WorkerLease
 from moderately.engine.slots import Slots
 from moderately.protocol.vocabulary import Status

@@ -129,16 +129,8 @@ def agent(
         ... async def greet(ctx: Context, name: str) -> str:
         ...     return f"Hello, {name}"
     """
-    options = _Options(
-        version,
-        timeout,
-        max_concurrency,
-        max_concurrency_per_key,
-        rate,
-        retry,
-        isolation,
-        description,
-    )
+    limits = (max_concurrency, max_concurrency_per_key, rate)
+    options = _Options(version, timeout, *limits, retry, isolation, description)
     if callable(target):
         return _define(target, None, options)
     if target is not None and not isinstance(target, str):

@@ -9,9 +9,9 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
+from moderately.domain.commands import Fail
 from moderately.domain.errors import FencedOut, Unavailable
 from moderately.domain.execution import Claim, Execution, Failure, Step
-from moderately.domain.lifecycle import Fail
 from moderately.domain.ports import Outcome
 from moderately.runtime.agents import AgentDefinition
 from moderately.runtime.isolation_wire import (

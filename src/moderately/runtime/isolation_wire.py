@@ -8,8 +8,8 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from moderately.domain.agents import Agent, AgentVersion
+from moderately.domain.commands import Complete, Fail, Park, Pause, RetryLater
 from moderately.domain.execution import Claim, Execution, Failure, NewEvent, Step
-from moderately.domain.lifecycle import Complete, Fail, Park, Pause, RetryLater
 from moderately.domain.ports import Outcome
 from moderately.protocol.vocabulary import Status
 

@@ -15,7 +15,8 @@ from typing import Any, Final, TypeVar
 
 from moderately.domain.errors import FencedOut, Unavailable
 from moderately.domain.execution import Claim, Execution, NewEvent, Step
-from moderately.domain.ports import Clock, Lease, Store
+from moderately.domain.ports import Clock, Lease
+from moderately.domain.storing import Store
 from moderately.runtime.observer import Observer
 from moderately.runtime.scope import current, current_step
 from moderately.runtime.threads import DaemonThreads

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from moderately.domain.commands import Complete, Fail, Park, Pause, RetryLater
 from moderately.domain.execution import Claim, Failure, Step
-from moderately.domain.lifecycle import Complete, Fail, Park, Pause, RetryLater
 from moderately.domain.ports import Outcome
 from moderately.domain.retry import Retry
 from moderately.domain.waits import blocked_on, pause_reason, run_at

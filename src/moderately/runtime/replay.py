@@ -5,11 +5,11 @@ import time
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
+from moderately.domain.commands import Complete, Fail
 from moderately.domain.execution import Claim, Execution, NewEvent, Step
-from moderately.domain.lifecycle import Complete, Fail
-from moderately.domain.ports import Outcome, Store
+from moderately.domain.ports import Outcome
 from moderately.protocol.vocabulary import Status
 from moderately.runtime.agents import AgentDefinition
 from moderately.runtime.runner import LocalRunner, RunnerOptions
@@ -88,7 +88,7 @@ async def replay(
         raise RecordError(f"there is no agent {execution.agent_id!r} here")
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[Outcome | None] = loop.create_future()
-    store = cast("Store", _Record(steps))
+    store: Any = _Record(steps)
     runner = LocalRunner(agents, store, _Lease(), _Clock(), RunnerOptions(replay_only=True))
 
     def done(_: Claim, outcome: Outcome | None) -> None:

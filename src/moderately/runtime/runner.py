@@ -15,7 +15,8 @@ from typing import Final
 
 from moderately.domain.agents import AgentVersion
 from moderately.domain.execution import Claim, Step
-from moderately.domain.ports import Clock, Lease, Outcome, Store
+from moderately.domain.ports import Clock, Lease, Outcome
+from moderately.domain.storing import Store
 from moderately.runtime.agents import AgentDefinition
 from moderately.runtime.async_journal import AsyncJournal
 from moderately.runtime.context import Context

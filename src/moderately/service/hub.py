@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from moderately.domain.execution import Execution
-from moderately.domain.ports import Change
+from moderately.domain.storing import Change
 
 __all__ = ["Hub", "Waiter"]
 

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, Final
 
 from moderately.domain.agents import Agent, AgentVersion
+from moderately.domain.commands import Cancel, Move
 from moderately.domain.errors import (
     AgentNotFound,
     Conflict,
@@ -15,9 +16,10 @@ from moderately.domain.errors import (
 )
 from moderately.domain.execution import Event, Execution, NewExecution, NewFork, Step
 from moderately.domain.ids import ENTROPY_BYTES, new_id
-from moderately.domain.lifecycle import Cancel, Move, as_created
+from moderately.domain.lifecycle import as_created
 from moderately.domain.listing import ExecutionList, ListQuery
-from moderately.domain.ports import Clock, Created, Engine, Idempotency, Store
+from moderately.domain.ports import Clock, Engine
+from moderately.domain.storing import Created, Idempotency, Store
 from moderately.protocol.vocabulary import Status
 from moderately.service.answers import settle
 from moderately.service.entropy import Entropy

@@ -4,9 +4,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
+from moderately.domain.commands import Command, Start
 from moderately.domain.execution import Execution, NewEvent, Step
-from moderately.domain.lifecycle import Command, Start
-from moderately.domain.ports import Answer, Claimed, Created, Idempotency, Offer
+from moderately.domain.storing import Answer, Claimed, Created, Idempotency, Offer
 from moderately.store import writes
 from moderately.store.unit import Unit
 

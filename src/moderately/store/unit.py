@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from moderately.domain.commands import Command
 from moderately.domain.execution import Execution, NewEvent, Step
-from moderately.domain.lifecycle import Command, decide
-from moderately.domain.ports import Change, Clock, Offer
+from moderately.domain.lifecycle import decide
+from moderately.domain.ports import Clock
+from moderately.domain.storing import Change, Offer
 
 __all__ = ["EventRow", "Source", "Unit"]
 

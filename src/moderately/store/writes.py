@@ -2,14 +2,7 @@
 
 from collections.abc import Sequence
 
-from moderately.domain.errors import (
-    ExecutionNotFound,
-    ExecutionTerminal,
-    FencedOut,
-    IdempotencyKeyReused,
-)
-from moderately.domain.execution import Claim, Execution, Failure, NewEvent, Step
-from moderately.domain.lifecycle import (
+from moderately.domain.commands import (
     Cancel,
     Command,
     Enter,
@@ -25,11 +18,16 @@ from moderately.domain.lifecycle import (
     Start,
     Wait,
     Wake,
-    as_created,
-    created_event,
-    decide,
 )
-from moderately.domain.ports import Answer, Claimed, Created, Idempotency, Offer
+from moderately.domain.errors import (
+    ExecutionNotFound,
+    ExecutionTerminal,
+    FencedOut,
+    IdempotencyKeyReused,
+)
+from moderately.domain.execution import Claim, Execution, Failure, NewEvent, Step
+from moderately.domain.lifecycle import as_created, created_event, decide
+from moderately.domain.storing import Answer, Claimed, Created, Idempotency, Offer
 from moderately.domain.waits import child_outcome, find_wait
 from moderately.protocol.vocabulary import Status
 from moderately.store.unit import Unit

@@ -21,7 +21,7 @@ import uvloop
 from moderately.api import ApiOptions, create_app
 from moderately.domain.errors import DomainError
 from moderately.domain.ids import ENTROPY_BYTES, new_id
-from moderately.domain.ports import Store
+from moderately.domain.storing import Store
 from moderately.engine.lease import WorkerLease
 from moderately.engine.local import LocalEngine
 from moderately.protocol.credentials import (

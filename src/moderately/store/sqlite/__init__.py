@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from moderately.domain.ports import Change, Clock, Listener
+from moderately.domain.ports import Clock
+from moderately.domain.storing import Change, Listener
 from moderately.store.queries import load_queries
 from moderately.store.sqlite.database import connect, migrate
 from moderately.store.sqlite.keys import SQLiteKeyStore

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from moderately.domain.execution import Execution, Step
-from moderately.domain.ports import Offer
+from moderately.domain.storing import Offer
 from moderately.store.sqlite.rows import EXECUTION_COLUMNS, STEPS, read_execution, read_step
 
 __all__ = ["SQLiteSource"]

@@ -9,7 +9,8 @@ from moderately.domain.agents import Agent, AgentVersion
 from moderately.domain.errors import Conflict, ExecutionNotFound, ExecutionNotTerminal
 from moderately.domain.execution import Event, Execution, Step
 from moderately.domain.listing import Cursor, ExecutionList, ListQuery
-from moderately.domain.ports import Clock, Listener
+from moderately.domain.ports import Clock
+from moderately.domain.storing import Listener
 from moderately.protocol.vocabulary import OrderBy, Status
 from moderately.store.batched import BatchedStore
 from moderately.store.sqlite.database import free_pages

@@ -22,7 +22,8 @@ from typing import Any, Final, TypeVar
 
 from moderately.domain.errors import DomainError, FencedOut, IllegalTransition, Unavailable
 from moderately.domain.execution import Execution
-from moderately.domain.ports import Clock, Listener
+from moderately.domain.ports import Clock
+from moderately.domain.storing import Listener
 from moderately.protocol.vocabulary import Status
 from moderately.store.sqlite.flush import Flush, Statement
 from moderately.store.sqlite.source import SQLiteSource

@@ -1,0 +1,384 @@
+"""The port of the store, and what goes through it.
+
+A store lives on one event loop (the one that opened it): call it from there only. Each of its
+writes is one transaction, all or nothing, and is on disk when the call returns.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Protocol
+
+from moderately.domain.agents import Agent, AgentVersion
+from moderately.domain.commands import Command, Start
+from moderately.domain.execution import Claim, Event, Execution, NewEvent, Step
+from moderately.domain.keys import Key
+from moderately.domain.limits import Rate
+from moderately.domain.listing import ExecutionList, ListQuery
+from moderately.protocol.vocabulary import Status
+
+__all__ = [
+    "Answer",
+    "Change",
+    "Claimed",
+    "Created",
+    "Idempotency",
+    "KeyStore",
+    "Listener",
+    "Offer",
+    "Store",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """What makes a repeated create the same one.
+
+    Attributes:
+        key: The caller's key.
+        fingerprint: A digest of the body.
+    """
+
+    key: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A create's answer.
+
+    Attributes:
+        execution: The execution as it was created: pending.
+        replayed: Whether it was there already.
+        started: Whether it has started in the same transaction.
+    """
+
+    execution: Execution
+    replayed: bool = False
+    started: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a commit did to one execution.
+
+    Attributes:
+        execution_id: Which one.
+        agent_id: Its agent.
+        status: Its status now.
+        event_seq: The number of its newest event now.
+        execution: The whole of it, where its status changed, or when and how it may run.
+        settled: The step that it waited for, where that has come.
+    """
+
+    execution_id: str
+    agent_id: str
+    status: Status
+    event_seq: int
+    execution: Execution | None = None
+    settled: Step | None = None
+
+
+Listener = Callable[[Sequence[Change]], None]
+"""Called on the store's event loop after each commit, with what it changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a worker can run of an agent.
+
+    Attributes:
+        agent_id: The agent.
+        versions: Its versions that can run here; the first is the newest.
+        free: How many more of it can run here.
+        key_limit: How many with the same concurrency key may run at once; no limit when None.
+        rate: How often executions of it may start; no limit when None.
+    """
+
+    agent_id: str
+    versions: tuple[str, ...]
+    free: int
+    key_limit: int | None = None
+    rate: Rate | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What a claim got.
+
+    Attributes:
+        claims: The executions.
+        next_at: When an agent whose rate is spent may start the next one, in microseconds.
+    """
+
+    claims: Sequence[Claim]
+    next_at: Mapping[str, int]
+
+
+Answer = Callable[[Step, int], Step]
+"""Makes a wait's outcome of the wait and the time; raises `InvalidRequest` where it cannot."""
+
+
+class Store(Protocol):
+    """Holds the facts."""
+
+    def subscribe(self, listener: Listener) -> None:
+        """Call this after each commit."""
+        ...
+
+    async def create(
+        self,
+        execution: Execution,
+        idempotency: Idempotency | None = None,
+        *,
+        start: Start | None = None,
+    ) -> Created:
+        """Record a new execution, its first event and its idempotency key, in one transaction.
+
+        Args:
+            execution: The execution, pending.
+            idempotency: What makes a repeated create the same one.
+            start: How to start it at once, as a claim does; not at all when None.
+
+        Raises:
+            IdempotencyKeyReused: If the key is taken by another body.
+        """
+        ...
+
+    async def spawn(self, fence: int, step: Step, child: Execution) -> None:
+        """Record a child, and that its parent waits for it.
+
+        Args:
+            fence: The parent's.
+            step: The parent's step.
+            child: The child, pending; its `parent_id` names the parent.
+
+        Raises:
+            FencedOut: If the run is no longer the parent's.
+        """
+        ...
+
+    async def fork(
+        self,
+        source_id: str,
+        execution: Execution,
+        before: int,
+        idempotency: Idempotency | None = None,
+    ) -> Created:
+        """Record a new execution that shares another one's journal.
+
+        Args:
+            source_id: The other one.
+            execution: The new one, pending.
+            before: The position of the first entry that is not shared.
+            idempotency: What makes a repeated fork the same one.
+
+        Raises:
+            IdempotencyKeyReused: If the key is taken by another body.
+        """
+        ...
+
+    async def get(self, team_id: str, execution_id: str) -> Execution | None:
+        """One execution of a team."""
+        ...
+
+    async def list(self, team_id: str, query: ListQuery) -> ExecutionList:
+        """A page of a team's executions."""
+        ...
+
+    async def apply(
+        self, execution_id: str, command: Command, *, team_id: str | None = None
+    ) -> Execution:
+        """Read an execution, let the lifecycle decide, and write what it says, at once.
+
+        What follows from it is written with it: the end of a child settles its parent's wait, the
+        end of a parent cancels its children.
+
+        Raises:
+            ExecutionNotFound: If there is none, or not in that team.
+            ExecutionTerminal: If it has ended.
+            FencedOut: If the command's fence is not the execution's.
+            IllegalTransition: If the lifecycle has no such transition.
+        """
+        ...
+
+    async def resume(
+        self, team_id: str, execution_id: str, wait: str | None, answer: Answer
+    ) -> Execution:
+        """Settle something that an execution waits for.
+
+        Args:
+            team_id: Whose.
+            execution_id: Which execution.
+            wait: The wait's id or name; None where there is only one.
+            answer: Makes the wait's outcome of it, given the time.
+
+        Raises:
+            ExecutionNotFound: If there is none in that team.
+            ExecutionTerminal: If it has ended.
+            Conflict: If it waits for nobody.
+            InvalidRequest: If the answer does not fit.
+        """
+        ...
+
+    async def claim(self, offers: Sequence[Offer], limit: int, worker_id: str) -> Claimed:
+        """Take pending executions to run them: higher priority first, then the older.
+
+        Args:
+            offers: What can run here.
+            limit: How many at most.
+            worker_id: Who takes them.
+        """
+        ...
+
+    async def release_all(self, reason: str) -> int:
+        """Give every running execution back as pending: no run of an earlier owner lives.
+
+        Returns:
+            How many there were.
+        """
+        ...
+
+    async def heartbeat(self, worker_id: str, seconds: float) -> None:
+        """Renew a worker's lease: for so long, its executions are its own."""
+        ...
+
+    async def release_lapsed(self, reason: str) -> int:
+        """Give back what workers run whose leases have ended.
+
+        Returns:
+            How many executions that were.
+        """
+        ...
+
+    async def wake_due(self) -> int | None:
+        """Let go on what waits for a time that has come, and fail what is out of time.
+
+        Returns:
+            When the next one is due, in microseconds; None if none is.
+        """
+        ...
+
+    async def record(self, execution_id: str, fence: int, step: Step) -> int:
+        """Record a step's outcome and its event.
+
+        Returns:
+            Its position.
+
+        Raises:
+            FencedOut: If the run is no longer the execution's.
+        """
+        ...
+
+    async def enter(self, execution_id: str, fence: int, step: Step) -> None:
+        """Say that a step has begun. An unsafe one is on disk when this returns.
+
+        Raises:
+            FencedOut: If the run is no longer the execution's.
+        """
+        ...
+
+    async def wait(self, execution_id: str, fence: int, step: Step) -> None:
+        """Say that a run waits for something.
+
+        Raises:
+            FencedOut: If the run is no longer the execution's.
+        """
+        ...
+
+    async def append(self, execution_id: str, fence: int, events: Sequence[NewEvent]) -> None:
+        """Record events of a run. May reach the disk with a later write, but in order.
+
+        Raises:
+            FencedOut: If the run is no longer the execution's.
+        """
+        ...
+
+    async def steps(self, execution_id: str) -> Sequence[Step]:
+        """The journal: what is recorded, in that order, then what has begun or waits."""
+        ...
+
+    async def places(self, execution_id: str) -> AbstractSet[str]:
+        """The places in the agent's code whose events are on record."""
+        ...
+
+    async def events(self, execution_id: str, *, after: int, limit: int) -> Sequence[Event]:
+        """The events behind a number, in order."""
+        ...
+
+    async def delete(self, team_id: str, execution_id: str) -> None:
+        """Remove an execution that has ended, with all that belongs to it.
+
+        Raises:
+            ExecutionNotFound: If there is none in that team.
+            ExecutionNotTerminal: If it has not ended.
+        """
+        ...
+
+    async def prune(self, before: int, limit: int) -> int:
+        """Remove executions that ended before a time, and give their room back.
+
+        Args:
+            before: The time, in microseconds.
+            limit: How many at most.
+
+        Returns:
+            How many were removed.
+        """
+        ...
+
+    async def register(self, versions: Sequence[AgentVersion]) -> None:
+        """Record the versions of agents in code, each as its agent's newest.
+
+        Raises:
+            Conflict: If a version is on record with other schemas.
+        """
+        ...
+
+    async def agents(self, *, offset: int, limit: int) -> tuple[Sequence[Agent], int]:
+        """A page of agents by name, and how many there are in all."""
+        ...
+
+    async def agent(self, agent_id: str) -> Agent | None:
+        """One agent."""
+        ...
+
+    async def agent_versions(self, agent_id: str) -> Sequence[AgentVersion]:
+        """An agent's versions, newest first."""
+        ...
+
+    async def counts(self) -> Mapping[Status, int]:
+        """How many executions there are, by status."""
+        ...
+
+    async def probe(self) -> None:
+        """Write nothing, durably: find out whether a write would succeed.
+
+        Raises:
+            Unavailable: If it would not.
+        """
+        ...
+
+
+class KeyStore(Protocol):
+    """Holds the keys. Apart from `Store`, since the operator reaches it while a service runs."""
+
+    async def add_key(self, key: Key, digest: str) -> None:
+        """Record a key under the digest of its secret."""
+        ...
+
+    async def find_key(self, digest: str) -> Key | None:
+        """The key with this digest, revoked or not."""
+        ...
+
+    async def keys(self) -> Sequence[Key]:
+        """All keys, oldest first."""
+        ...
+
+    async def revoke_key(self, key_id: str) -> Key | None:
+        """Revoke a key now, if it is not yet; None if there is no such key."""
+        ...
+
+    async def touch_key(self, key_id: str) -> None:
+        """Note that a key was used just now."""
+        ...
