@@ -5,6 +5,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def test_a_stop_hands_running_executions_back_and_they_go_on(
     with ServiceProcess([AGENTS], data=tmp_path, args=["--grace", "0.1"]) as service:
         long = start(client_of(service), "sleeper", seconds=60)
         assert service.terminate(number) == 0
-        with sqlite3.connect(tmp_path / "moderately.db") as database:
+        with closing(sqlite3.connect(tmp_path / "moderately.db")) as database:
             row = database.execute("SELECT status FROM executions WHERE id = ?", (long,)).fetchone()
         assert row == ("pending",)
         service.start()
