@@ -428,3 +428,11 @@ def test_a_step_has_a_timeout_of_its_own(bench: Bench, agent_id: str) -> None:
     assert quick["status"] == "completed"
     event = bench.await_event(execution, "custom")
     assert event["data"] == {"name": "noticed", "data": {"step": "slow"}}
+
+
+def test_no_step_begins_after_a_cancel(bench: Bench) -> None:
+    execution = bench.create("headstrong")
+    bench.await_event(execution, "log")
+    bench.client.agent_executions.cancel(execution.id)
+    gauges(bench, active_runs=0)
+    assert bench.diary() == ["caught", "refused"]

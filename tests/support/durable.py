@@ -287,3 +287,18 @@ def slow_plain_step(ctx: SyncContext) -> str:
     except TimeoutError:
         ctx.emit("noticed", {"step": "slow"})
     return ctx.step("thread", write, "thread", timeout=5)
+
+
+@agent
+async def headstrong(ctx: Context) -> str:
+    """Go on after a cancel, as if nothing had happened."""
+    ctx.log("begun")
+    try:
+        await asyncio.sleep(3600)
+    except asyncio.CancelledError:
+        write("caught")
+    try:
+        await ctx.step("late", write, "late")
+    finally:
+        write("refused")
+    return "went on"

@@ -110,21 +110,17 @@ class AsyncJournal(Journal):
             The outcome.
         """
         future = self._turns.want(step.id)
-        claim = self.claim
-        if step.status != "waiting":
-            step = step._replace(status="waiting")
-            if child is None:
-                write = lambda: self.store.wait(claim.execution.id, claim.fence, step)  # noqa: E731
-            else:
-                write = lambda: self.store.spawn(claim.fence, step, child)  # noqa: E731
-            await self._over_there(write)
-        timer: asyncio.TimerHandle | None = None
-        if step.wake_at is not None:
-            delay = max(0.0, (step.wake_at - self.now()) * _MICROSECOND)
-            timer = self._later(delay, self._time_out, step, future)
+        known, step = step, step._replace(status="waiting")
+        # Before it is on record, so that an answer cannot come too early.
         self._waits[step.id] = (step, future)
-        self._consider_parking()
+        timer: asyncio.TimerHandle | None = None
         try:
+            if known.status != "waiting":
+                await self._over_there(lambda: self._commit_wait(step, child))
+            if step.wake_at is not None:
+                delay = max(0.0, (step.wake_at - self.now()) * _MICROSECOND)
+                timer = self._later(delay, self._time_out, step, future)
+            self._consider_parking()
             return await future
         finally:
             self._waits.pop(step.id, None)

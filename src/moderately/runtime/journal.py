@@ -32,9 +32,11 @@ _RETRY_SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0)
 
 
 class Interrupted(BaseException):
-    """Raised by a `SyncContext` when its execution was cancelled, timed out or was taken away.
+    """The execution was cancelled, timed out or was taken away.
 
-    Not an `Exception`, so that an agent's own error handling lets it through.
+    Raised by every call of a `SyncContext`, and by whatever an async agent still wants to do that
+    would go on record. Not an `Exception`, so that an agent's own error handling lets it
+    through.
     """
 
 
@@ -165,6 +167,7 @@ class Journal:
 
         Raises:
             StepLimit: If the execution may take no more.
+            Interrupted: If the run is no longer wanted.
             RuntimeError: If it is called outside of the agent's run, or within a step.
         """
         if current_step.get(None) is not None:
@@ -177,6 +180,8 @@ class Journal:
             raise RuntimeError(
                 f"{kind} {name!r}: call it from the agent, not from a thread of its own"
             )
+        if self.interrupted:
+            raise Interrupted(self.execution.id)
         if self.parked is not None:
             raise Parked(self.execution.id)
         self._entered += 1
@@ -238,6 +243,14 @@ class Journal:
             error=error,
             ended_at=max(step.started_at, self.now()),
         )
+
+    async def _commit_wait(self, step: Step, child: Execution | None) -> None:
+        """Put on record what the run waits for, and the child with it if that is one."""
+        claim = self.claim
+        if child is None:
+            await self.store.wait(claim.execution.id, claim.fence, step)
+        else:
+            await self.store.spawn(claim.fence, step, child)
 
     def timed_out(self, step: Step) -> Step:
         """A wait whose time has come, with its outcome."""

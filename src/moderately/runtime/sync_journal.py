@@ -129,13 +129,9 @@ class SyncJournal(Journal):
 
     async def wait(self, step: Step, child: Execution | None = None) -> Step:
         """Wait for something that comes from outside, or for a time; see `AsyncJournal.wait`."""
-        claim = self.claim
         if step.status != "waiting":
             step = step._replace(status="waiting")
-            if child is None:
-                self._over_there(lambda: self.store.wait(claim.execution.id, claim.fence, step))
-            else:
-                self._over_there(lambda: self.store.spawn(claim.fence, step, child))
+            self._over_there(lambda: self._commit_wait(step, child))
         patience = self._park_after
         if waits_for(step) in PEOPLE:
             patience = min(_PERSON_SECONDS, patience)
