@@ -1,10 +1,11 @@
 """The database locked, or its log with a torn end; the clock set back."""
 
+import os
 import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx2
@@ -114,3 +115,53 @@ def test_a_clock_that_is_set_back_an_hour_delays_nothing(tmp_path: Path) -> None
         times = [event["created_at"] for event in events]
         assert times == sorted(times)
         assert "clock was set back" in service.output()
+
+
+def test_a_read_only_place_is_told_of_at_the_start_and_nothing_is_lost(
+    tmp_path: Path, not_run: Callable[[str], None]
+) -> None:
+    data = tmp_path / "place/data"
+    is_root = os.geteuid() == 0
+    data.parent.mkdir()
+    if is_root and subprocess.run(["mount", "-t", "tmpfs", "none", str(data.parent)]).returncode:
+        not_run("a read-only place: root may write to it, and cannot mount another one here")
+        return
+    try:
+        service = ServiceProcess([AGENTS], data=data, env={"DIARY": str(tmp_path / "diary")})
+        with (
+            service,
+            ModeratelyAI(base_url=service.base_url, api_key=service.api_key) as client,
+        ):
+            accepted = client.agent_executions.create(
+                agent_id="sleeper", input_data={"seconds": 0.2}
+            )
+            service.kill()
+        make_read_only(data, is_root=is_root, wanted=True)
+        command = [sys.executable, "-m", "moderately", "serve", str(AGENTS), "--data", str(data)]
+        refused = subprocess.run(
+            [*command, "--port", "0"], env=service.env, capture_output=True, text=True, timeout=60
+        )
+        assert refused.returncode == 1
+        assert "Traceback" not in refused.stderr
+        assert str(data) in refused.stderr
+        make_read_only(data, is_root=is_root, wanted=False)
+        with (
+            service,
+            ModeratelyAI(base_url=service.base_url, api_key=service.api_key) as client,
+        ):
+            done = client.agent_executions.wait_for_completion(accepted.id, timeout=20)
+            assert done.status == "completed"
+    finally:
+        if is_root:
+            subprocess.run(["umount", str(data.parent)], check=True)
+
+
+def make_read_only(data: Path, *, is_root: bool, wanted: bool) -> None:
+    """Make a folder read-only, or take that back."""
+    if is_root:
+        mode = "ro" if wanted else "rw"
+        subprocess.run(["mount", "-o", f"remount,{mode}", str(data.parent)], check=True)
+        return
+    for file in data.iterdir():
+        file.chmod(0o400 if wanted else 0o600)
+    data.chmod(0o500 if wanted else 0o700)

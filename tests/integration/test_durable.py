@@ -67,6 +67,8 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         bench = Bench(service, diary, client)
         yield bench
         bench.client.close()
+        # What an agent raises is in the journal, for its team; never in the log.
+        assert "Traceback" not in service.output()
 
 
 def test_a_recorded_step_never_runs_again(bench: Bench) -> None:

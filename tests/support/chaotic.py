@@ -38,3 +38,14 @@ def child(ctx: SyncContext, number: int) -> int:
     first = ctx.step("first", int, number)
     ctx.sleep(0.01)
     return ctx.step("second", int, first)
+
+
+@agent
+async def racer(ctx: Context) -> int:
+    """Steps that are quick in the first attempt: a zombie of it would run ahead of the second."""
+
+    async def take(number: int) -> int:
+        await asyncio.sleep(0.005 if ctx.attempt == 1 else 0.03)
+        return number
+
+    return sum([await ctx.step("take", take, number) for number in range(20)])

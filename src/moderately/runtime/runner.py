@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from moderately.domain.agents import AgentVersion
 from moderately.domain.execution import Claim, Step
@@ -113,6 +113,7 @@ class LocalRunner:
         self._runs: dict[tuple[str, int], _Run] = {}
         self._loop = AgentLoop()
         self._loop.set_task_factory(task_factory)  # type: ignore[arg-type]
+        self._loop.set_exception_handler(_forget)
         self._thread = threading.Thread(target=self._loop.run_forever, name="agents", daemon=True)
         self._thread.start()
 
@@ -252,6 +253,12 @@ async def _end_tasks(journal: AsyncJournal) -> None:
         task.cancel()
     if left:
         await asyncio.wait(left)
+
+
+def _forget(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What an agent's task raised and nobody awaited: its traceback is in no log of ours."""
+    del loop
+    _log.debug("in an agent's code: %s", context.get("message"))
 
 
 def _cancel(run: _Run) -> None:
