@@ -379,6 +379,8 @@ def test_what_silent_workers_run_is_given_back_and_what_others_run_is_not(opened
         for execution, worker, seconds in ((silent, "silent", 0.0), (alive, "alive", 3600.0)):
             await store.create(execution, start=Start(worker))
             await store.heartbeat(worker, seconds)
+        assert await store.silent_since("silent") is not None
+        assert await store.silent_since("alive") is None
         assert await store.release_lapsed("silent") == 1
         assert await store.release_lapsed("silent") == 0
         found = [await store.get("team", one.id) for one in (silent, alive)]

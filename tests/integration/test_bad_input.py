@@ -92,7 +92,8 @@ def test_a_bad_body_is_refused_by_field_and_stores_nothing(
     ],
 )
 def test_a_bad_query_is_refused_by_parameter(http: httpx2.Client, query: str, field: str) -> None:
-    check(http.get(f"{EXECUTIONS}?{query}"), 400, "invalid_request", field)
+    problem = check(http.get(f"{EXECUTIONS}?{query}"), 400, "invalid_request", field)
+    assert problem["message"]
 
 
 def test_an_unknown_agent_is_not_found(http: httpx2.Client) -> None:
@@ -117,10 +118,12 @@ def test_a_body_over_the_limit_is_refused_with_the_limit(http: httpx2.Client) ->
 
 
 def test_a_body_of_another_type_is_refused(http: httpx2.Client) -> None:
+    before = total(http)
     headers = {"Content-Type": "text/plain"}
     check(http.post(EXECUTIONS, content=b"{}", headers=headers), 415, "unsupported_media_type")
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
     check(http.post(EXECUTIONS, content=b"{}", headers=headers), 415, "unsupported_media_type")
+    assert total(http) == before
 
 
 @pytest.mark.parametrize("identifier", ["exec_none", "x" * 10_000, "%00", "%ff", "..%2f..%2fetc"])
@@ -146,9 +149,11 @@ def test_a_method_that_does_not_apply_is_refused_with_those_that_do(http: httpx2
 
 
 def test_differing_idempotency_keys_are_refused(http: httpx2.Client) -> None:
+    before = total(http)
     body = {"agent_id": "echo", "idempotency_key": "a"}
     reply = http.post(EXECUTIONS, json=body, headers={"Idempotency-Key": "b"})
     check(reply, 400, "invalid_request", "idempotency_key")
+    assert total(http) == before
 
 
 def test_a_malformed_preference_is_ignored_and_a_malformed_wait_refused(

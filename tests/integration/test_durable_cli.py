@@ -5,6 +5,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -166,3 +167,28 @@ def test_retention_removes_by_itself(tmp_path: Path) -> None:
         while client.agent_executions.list().items:
             pass
         assert client.agent_executions.list().pagination.total_items == 0
+
+
+def test_what_a_silent_worker_runs_says_so_and_is_taken_from_it(tmp_path: Path) -> None:
+    env = {"DIARY": str(tmp_path / "diary")}
+    # The lease is long enough for a look between two renewals.
+    service = ServiceProcess([AGENTS], data=tmp_path, env=env, args=["--lease", "6"])
+    with (
+        service,
+        ModeratelyAI(base_url=service.base_url, api_key=service.api_key) as client,
+    ):
+        later = client.agent_executions.create(agent_id="stepper", delay_seconds=3600)
+        with closing(sqlite3.connect(tmp_path / "moderately.db", isolation_level=None)) as database:
+            database.execute("BEGIN IMMEDIATE")
+            database.execute("INSERT INTO workers VALUES ('worker_gone', 1, 2)")
+            database.execute(
+                "UPDATE executions SET status = 'running', run_at = NULL, fence = 1, attempt = 1,"
+                " started_at = updated_at, worker_id = 'worker_gone'"
+            )
+            database.execute("COMMIT")
+            found = client.agent_executions.retrieve(later.id)
+        assert found.blocked_on is not None
+        assert (found.status, found.blocked_on["kind"]) == ("running", "lease")
+        assert found.blocked_on["worker_id"] == "worker_gone"
+        done = client.agent_executions.wait_for_completion(later.id, timeout=20)
+        assert (done.status, done.attempt) == ("completed", 2)

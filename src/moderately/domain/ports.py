@@ -91,6 +91,10 @@ class Engine(Protocol):
         """Why a pending execution does not run: `{"kind", "message"}`, or None if it is next."""
         ...
 
+    def runs_here(self, execution: Execution) -> bool:
+        """Whether this worker runs it."""
+        ...
+
     def snapshot(self) -> Mapping[str, int]:
         """Gauges by name."""
         ...

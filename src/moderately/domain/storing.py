@@ -243,6 +243,10 @@ class Store(Protocol):
         """Renew a worker's lease: for so long, its executions are its own."""
         ...
 
+    async def silent_since(self, worker_id: str) -> int | None:
+        """When a worker was last heard of, in microseconds; None while its lease lasts."""
+        ...
+
     async def release_lapsed(self, reason: str) -> int:
         """Give back what workers run whose leases have ended.
 

@@ -168,6 +168,10 @@ class LocalEngine:
     def _version_names(self, agent_id: str) -> tuple[str, ...]:
         return tuple(version.version for version in self._versions[agent_id])
 
+    def runs_here(self, execution: Execution) -> bool:
+        """Whether this worker runs it."""
+        return execution.worker_id == self._worker_id
+
     def snapshot(self) -> Mapping[str, int]:
         """Gauges by name."""
         slots = self._slots

@@ -172,7 +172,7 @@ class Service:
             ExecutionNotFound: If there is none in the team.
         """
         if not wait:
-            return self._seen(await self._find(principal, execution_id))
+            return await self._looked_at(principal, execution_id)
         waiter = self._hub.join(execution_id)
         try:
             execution = await self._find(principal, execution_id)
@@ -181,7 +181,20 @@ class Service:
             ended = await self._hub.wait(waiter, wait)
         finally:
             self._hub.leave(execution_id, waiter)
-        return ended or self._seen(await self._find(principal, execution_id))
+        return ended or await self._looked_at(principal, execution_id)
+
+    async def _looked_at(self, principal: Principal, execution_id: str) -> Execution:
+        """The execution, with why it does not run, or does not seem to."""
+        execution = self._seen(await self._find(principal, execution_id))
+        if execution.status is not Status.RUNNING or self._engine.runs_here(execution):
+            return execution
+        seen_at = await self._store.silent_since(execution.worker_id or "")
+        if seen_at is None:
+            return execution
+        ago = (self._clock.now() - seen_at) / 1_000_000
+        message = f"Its worker was last heard of {ago:.0f} s ago, which is longer than its lease."
+        blocked_on = {"kind": "lease", "message": message, "worker_id": execution.worker_id}
+        return execution._replace(blocked_on=blocked_on)
 
     async def _find(self, principal: Principal, execution_id: str) -> Execution:
         execution = await self._store.get(principal.team_id, execution_id)

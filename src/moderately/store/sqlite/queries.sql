@@ -161,6 +161,10 @@ SELECT arrival FROM rates WHERE agent_id = ?;
 INSERT INTO workers (id, seen_at, expires_at) VALUES (?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, expires_at = excluded.expires_at;
 
+-- name: silent_since
+-- When a worker whose lease has ended was last heard of.
+SELECT seen_at FROM workers WHERE id = ? AND expires_at <= ?;
+
 -- name: forget_workers
 -- Forget workers that have been silent for long and run nothing.
 DELETE FROM workers WHERE expires_at <= ?

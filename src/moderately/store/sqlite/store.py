@@ -120,6 +120,11 @@ class SQLiteStore(BatchedStore):
 
         await self._writer.submit_sql(write)
 
+    async def silent_since(self, worker_id: str) -> int | None:
+        """When a worker whose lease has ended was last heard of."""
+        row = self._readers.one(self._queries["silent_since"], (worker_id, self._clock.now()))
+        return None if row is None else int(row[0])
+
     async def delete(self, team_id: str, execution_id: str) -> None:
         """Remove an execution that has ended, with all that belongs to it."""
 
