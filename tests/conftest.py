@@ -1,5 +1,6 @@
 """What the tests share."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -8,7 +9,7 @@ import httpx2
 import pytest
 
 from moderately import ModeratelyAI
-from moderately.testing import ServiceProcess
+from moderately.testing import Postgres, PostgresServer, ServiceProcess
 
 AGENTS = Path(__file__).parent / "support/agents.py"
 
@@ -26,6 +27,25 @@ def http(service: ServiceProcess) -> Iterator[httpx2.Client]:
     headers = {"Authorization": f"Bearer {service.api_key}"}
     with httpx2.Client(base_url=service.base_url, headers=headers, timeout=30) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """A PostgreSQL server: one of our own, or the one that MODERATELY_TEST_POSTGRES names.
+
+    Only a `PostgresServer` can be stopped and killed.
+    """
+    given = os.environ.get("MODERATELY_TEST_POSTGRES")
+    with Postgres(given) if given else PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Postgres) -> Iterator[str]:
+    """An empty database of the test's own."""
+    url = postgres_server.create_database()
+    yield url
+    postgres_server.drop_database(url)
 
 
 ClientOf = Callable[..., ModeratelyAI]
