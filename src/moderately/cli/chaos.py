@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import random
-import socket
 import statistics
 import tempfile
 import threading
@@ -21,6 +20,7 @@ import typer
 from moderately.cli.exits import Exit, Stop
 from moderately.cli.inputs import read_input
 from moderately.cli.output import note, print_json, print_table
+from moderately.cli.ports import free_port
 from moderately.cli.process import ServiceProcess
 from moderately.cli.verdict import Verdict, judge
 from moderately.client import (
@@ -129,7 +129,7 @@ class _Chaos:
         self._accepted: list[str] = []
         self._recoveries: list[float] = []
         self._stop = threading.Event()
-        options = ["--port", str(_free_port()), "--grace", "0", "--log-level", "error"]
+        options = ["--port", str(free_port()), "--grace", "0", "--log-level", "error"]
         env = {"MODERATELY_CHAOS_LOG": str(self._log)}
         self._service = ServiceProcess(agents, data=folder / "data", env=env, args=options)
 
@@ -298,8 +298,3 @@ class _Chaos:
             executions.resume(execution_id, wait=name, approved=True)
         elif asked["kind"] == "input":
             executions.cancel(execution_id, reason="chaos")
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])

