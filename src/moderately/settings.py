@@ -26,7 +26,11 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8787
     data: Path = field(default_factory=lambda: default_data(os.environ))
-    database: str | None = None
+    database: str | None = field(default=None, repr=False)
+    database_session: str | None = field(default=None, repr=False)
+    database_pool: int = 8
+    workers: int = 1
+    poll: float = 2.0
     auth: bool = True
     bootstrap_api_key: str | None = field(default=None, repr=False)
     grace: float = 10.0
@@ -86,6 +90,12 @@ def _text(text: str) -> str:
     return text
 
 
+def _postgres(text: str) -> str:
+    if not text.startswith(("postgresql://", "postgres://")):
+        raise ValueError(text)
+    return text
+
+
 def _flag_off(text: str) -> bool:
     """`auth`, from a variable that says no to it."""
     words = {"1": False, "true": False, "yes": False, "0": True, "false": True, "no": True}
@@ -106,6 +116,9 @@ def _crash(text: str) -> str:
         raise ValueError(text)
     return text
 
+
+# Never shown: each is, or may hold, a secret.
+_SECRETS: Final = frozenset({"bootstrap_api_key", "database", "database_session"})
 
 SETTINGS: Final = (
     Setting(
@@ -144,9 +157,41 @@ SETTINGS: Final = (
         "database",
         "MODERATELY_DATABASE",
         "--database",
-        "sqlite:///PATH",
+        "sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/NAME",
         "The database; a SQLite file in the data folder by default.",
         _text,
+    ),
+    Setting(
+        "database_session",
+        "MODERATELY_DATABASE_SESSION",
+        "--database-session",
+        "postgresql://USER:PASSWORD@HOST:PORT/NAME",
+        "The same database past a pooler that shares sessions; --database itself by default.",
+        _postgres,
+    ),
+    Setting(
+        "database_pool",
+        "MODERATELY_DATABASE_POOL",
+        "--database-pool",
+        "a number from 3 to 200",
+        "How many connections to PostgreSQL this process may use, beside one for its session.",
+        _between(3, 200, int),
+    ),
+    Setting(
+        "workers",
+        "MODERATELY_WORKERS",
+        "--workers",
+        "0 or 1",
+        "Whether the service runs executions itself; with 0, moderately worker does elsewhere.",
+        _between(0, 1, int),
+    ),
+    Setting(
+        "poll",
+        "MODERATELY_POLL",
+        "--poll",
+        "seconds from 0.1 to 60",
+        "How late word of another process's change may come, where a notification is missed.",
+        _between(0.1, 60, float),
     ),
     Setting(
         "auth",
@@ -306,7 +351,7 @@ def _read(setting: Setting, value: Any, where: str) -> Any:
         return setting.read(str(value))
     except (ValueError, OverflowError, RuntimeError):
         # RuntimeError: a path begins with ~ and the name of nobody.
-        shown = "it" if setting.name == "bootstrap_api_key" else repr(value)
+        shown = "it" if setting.name in _SECRETS else repr(value)
         raise SettingsError(f"{where} takes {setting.takes}; {shown} is none.") from None
 
 

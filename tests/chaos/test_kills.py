@@ -27,9 +27,9 @@ BatchedStore.enter = enter
     # What ran when the service died is not taken back.
     "recovery": """
 from moderately.store.batched import BatchedStore
-async def release_all(self, reason):
+async def recover(self, reason):
     return 0
-BatchedStore.release_all = release_all
+BatchedStore.recover = recover
 """,
 }
 

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from moderately.domain.agents import AgentVersion
+from moderately.domain.claims import Offer
 from moderately.domain.commands import (
     Cancel,
     Complete,
@@ -34,11 +35,13 @@ from moderately.domain.errors import (
     IllegalTransition,
 )
 from moderately.domain.execution import FOREVER, Claim, Execution, Failure, NewEvent, Step
+from moderately.domain.fairness import Turns
 from moderately.domain.ids import ENTROPY_BYTES, new_id
 from moderately.domain.limits import Rate
-from moderately.domain.storing import Change, Idempotency, Offer, Store
+from moderately.domain.storing import Change, Idempotency, Store
 from moderately.protocol.vocabulary import Status
-from moderately.store.sqlite import open_stores
+from moderately.store.postgres import open_stores as open_postgres
+from moderately.store.sqlite import open_stores as open_sqlite
 
 Opened = Callable[[], AbstractAsyncContextManager[Store]]
 
@@ -56,16 +59,26 @@ class StepClock:
 CLOCK = StepClock()
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "postgres"])
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Opened:
     """Opens a store; the same one again each time."""
+    if request.param == "sqlite":
+
+        @asynccontextmanager
+        async def sqlite() -> AsyncIterator[Store]:
+            async with open_sqlite(tmp_path / "store.db", CLOCK) as stores:
+                yield stores.executions
+
+        return sqlite
+
+    url = request.getfixturevalue("postgres_url")
 
     @asynccontextmanager
-    async def sqlite() -> AsyncIterator[Store]:
-        async with open_stores(tmp_path / "store.db", CLOCK) as stores:
+    async def postgres() -> AsyncIterator[Store]:
+        async with open_postgres(url, CLOCK) as stores:
             yield stores.executions
 
-    return {"sqlite": sqlite}[request.param]
+    return postgres
 
 
 def run(opened: Opened, work: Callable[[Store], Awaitable[None]]) -> None:
@@ -87,7 +100,11 @@ def new(**fields: Any) -> Execution:
 
 async def claim(store: Store, limit: int = 1, **free: int) -> list[Claim]:
     offers = [Offer(agent_id, ("1",), n) for agent_id, n in (free or {"agent": 1}).items()]
-    return list((await store.claim(offers, limit, "worker")).claims)
+    return list((await store.claim(offers, limit, "worker", Turns())).claims)
+
+
+async def take(store: Store, offer: Offer) -> list[Claim]:
+    return list((await store.claim([offer], 10, "worker", Turns())).claims)
 
 
 async def kinds(store: Store, execution: Execution) -> list[str]:
@@ -313,7 +330,7 @@ def test_what_ran_when_its_owner_died_goes_back(opened: Opened) -> None:
         await claim(store)
 
     async def take_over(store: Store) -> None:
-        assert await store.release_all("gone") == 1
+        assert await store.recover("gone") == 1
         [taken] = await claim(store)
         assert (taken.execution.attempt, taken.fence) == (2, 2)
 
@@ -352,7 +369,9 @@ COMMANDS = st.lists(
 )
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(COMMANDS)
 def test_commands_at_once_leave_one_end_and_no_gap(opened: Opened, commands: list[Any]) -> None:
     async def work(store: Store) -> None:
@@ -378,9 +397,10 @@ def test_what_silent_workers_run_is_given_back_and_what_others_run_is_not(opened
         silent, alive = new(), new()
         for execution, worker, seconds in ((silent, "silent", 0.0), (alive, "alive", 3600.0)):
             await store.create(execution, start=Start(worker))
-            await store.heartbeat(worker, seconds)
-        assert await store.silent_since("silent") is not None
-        assert await store.silent_since("alive") is None
+            await store.heartbeat(worker, seconds, {"agent": ["1"]})
+        workers = await store.workers()
+        assert [(one.id, one.is_alive) for one in workers] == [("alive", True), ("silent", False)]
+        assert workers[0].serves == {"agent": ("1",)}
         assert await store.release_lapsed("silent") == 1
         assert await store.release_lapsed("silent") == 0
         found = [await store.get("team", one.id) for one in (silent, alive)]
@@ -463,24 +483,24 @@ def test_keys_and_rates_limit_what_starts(opened: Opened) -> None:
         for key in ("x", "x", "y", None, None):
             await store.create(new(concurrency_key=key))
         limited = Offer("agent", ("1",), 10, key_limit=1)
-        first = (await store.claim([limited], 10, "worker")).claims
+        first = await take(store, limited)
         assert sorted(str(one.execution.concurrency_key) for one in first) == [
             "None",
             "None",
             "x",
             "y",
         ]
-        assert (await store.claim([limited], 10, "worker")).claims == []
+        assert await take(store, limited) == []
         for one in first:
             await store.apply(one.execution.id, Complete(one.fence, None))
-        assert len((await store.claim([limited], 10, "worker")).claims) == 1
+        assert len(await take(store, limited)) == 1
         for _ in range(5):
             await store.create(new(agent_id="rated"))
         rated = Offer("rated", ("1",), 10, rate=Rate(3, 10**12))
-        claimed = await store.claim([rated], 10, "worker")
+        claimed = await store.claim([rated], 10, "worker", Turns())
         assert len(claimed.claims) == 3
         assert claimed.next_at["rated"] > CLOCK.now()
-        assert (await store.claim([rated], 10, "worker")).claims == []
+        assert await take(store, rated) == []
 
     run(opened, work)
 
@@ -491,10 +511,11 @@ def test_what_has_begun_is_taken_under_its_own_version_only(opened: Opened) -> N
         await store.create(begun, start=Start("worker"))
         await store.apply(begun.id, Release(1, "stopped"))
         await store.create(fresh)
-        [taken] = (await store.claim([Offer("agent", ("2",), 9)], 9, "worker")).claims
+        assert await take(store, Offer("agent", ("2",), 9)) == []
+        [taken] = await take(store, Offer("agent", ("2",), 9, accepts=("1",)))
         assert (taken.execution.id, taken.execution.agent_version) == (fresh.id, "2")
         await store.apply(begun.id, Move("2"))
-        [moved] = (await store.claim([Offer("agent", ("2",), 9)], 9, "worker")).claims
+        [moved] = await take(store, Offer("agent", ("2",), 9))
         assert (moved.execution.id, moved.execution.agent_version) == (begun.id, "2")
 
     run(opened, work)

@@ -180,7 +180,9 @@ def test_what_a_silent_worker_runs_says_so_and_is_taken_from_it(tmp_path: Path) 
         later = client.agent_executions.create(agent_id="stepper", delay_seconds=3600)
         with closing(sqlite3.connect(tmp_path / "moderately.db", isolation_level=None)) as database:
             database.execute("BEGIN IMMEDIATE")
-            database.execute("INSERT INTO workers VALUES ('worker_gone', 1, 2)")
+            database.execute(
+                "INSERT INTO workers (id, seen_at, expires_at) VALUES ('worker_gone', 1, 2)"
+            )
             database.execute(
                 "UPDATE executions SET status = 'running', run_at = NULL, fence = 1, attempt = 1,"
                 " started_at = updated_at, worker_id = 'worker_gone'"

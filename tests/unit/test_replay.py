@@ -14,10 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from moderately import Context, agent
+from moderately.domain.claims import Offer
 from moderately.domain.commands import Complete, Fail, Release, Start
 from moderately.domain.execution import Claim, Execution, Step
+from moderately.domain.fairness import Turns
 from moderately.domain.ports import Outcome
-from moderately.domain.storing import Offer
 from moderately.protocol.vocabulary import Status
 from moderately.runtime import AgentDefinition, LocalRunner, RunnerOptions
 from moderately.store.sqlite import SQLiteStore, open_stores
@@ -142,7 +143,7 @@ async def begin(store: SQLiteStore, execution_id: str, journal: Sequence[Step] =
         assert found is not None
         return Claim(found, 1)
     await store.apply(execution_id, Release(1, "stopped"))
-    [claim] = (await store.claim([Offer("tree", ("1",), 1)], 1, "worker")).claims
+    [claim] = (await store.claim([Offer("tree", ("1",), 1)], 1, "worker", Turns())).claims
     return claim
 
 

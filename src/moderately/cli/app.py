@@ -9,6 +9,7 @@ import typer
 from moderately.cli import (
     agents,
     chaos,
+    db,
     demo,
     durable,
     executions,
@@ -33,12 +34,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("serve")(serve_command.serve)
+app.command("worker")(serve_command.worker)
 app.command("run")(run_command.run)
 for command in (durable.resume, durable.retry, durable.fork, durable.move, durable.export):
     executions.app.command()(command)
 app.add_typer(executions.app, name="executions")
 app.add_typer(agents.app, name="agents")
 app.add_typer(keys.app, name="keys")
+app.add_typer(db.app, name="db")
 app.command("replay")(durable.replay)
 app.command("prune")(prune.prune)
 app.command("chaos")(chaos.chaos)

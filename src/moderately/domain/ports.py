@@ -1,6 +1,6 @@
 """The ports: what the use cases need of an engine, a runner, a clock. `storing` has the store's."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from moderately.domain.agents import AgentVersion
@@ -85,6 +85,14 @@ class Engine(Protocol):
 
     def serves(self, agent_id: str) -> bool:
         """Whether a worker that is up can run this agent."""
+        ...
+
+    def versions(self, agent_id: str) -> Collection[str]:
+        """The versions of an agent that workers which are up can run."""
+        ...
+
+    async def silent_since(self, worker_id: str) -> int | None:
+        """When a worker was last heard of, in microseconds; None while its lease lasts."""
         ...
 
     def blocked_on(self, execution: Execution) -> dict[str, Any] | None:

@@ -4,29 +4,31 @@ A store lives on one event loop (the one that opened it): call it from there onl
 writes is one transaction, all or nothing, and is on disk when the call returns.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol
 
 from moderately.domain.agents import Agent, AgentVersion
+from moderately.domain.claims import Claimed, Offer
 from moderately.domain.commands import Command, Start
-from moderately.domain.execution import Claim, Event, Execution, NewEvent, Step
+from moderately.domain.execution import Event, Execution, NewEvent, Step
+from moderately.domain.fairness import Turns
 from moderately.domain.keys import Key
-from moderately.domain.limits import Rate
 from moderately.domain.listing import ExecutionList, ListQuery
+from moderately.domain.workers import Worker
 from moderately.protocol.vocabulary import Status
 
 __all__ = [
     "Answer",
     "Change",
-    "Claimed",
     "Created",
     "Idempotency",
     "KeyStore",
     "Listener",
-    "Offer",
     "Store",
+    "Work",
+    "WorkListener",
 ]
 
 
@@ -69,6 +71,7 @@ class Change:
         event_seq: The number of its newest event now.
         execution: The whole of it, where its status changed, or when and how it may run.
         settled: The step that it waited for, where that has come.
+        is_foreign: Whether another process did it.
     """
 
     execution_id: str
@@ -77,42 +80,29 @@ class Change:
     event_seq: int
     execution: Execution | None = None
     settled: Step | None = None
+    is_foreign: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What other processes have done that may let executions start here.
+
+    Attributes:
+        agent_ids: Executions of these agents may start; of any agent when None.
+        freed_ids: Executions of these agents have ended, which others may have waited for.
+        due_at: Something waits for this time, in microseconds.
+    """
+
+    agent_ids: Collection[str] | None = None
+    freed_ids: Collection[str] = ()
+    due_at: int | None = None
 
 
 Listener = Callable[[Sequence[Change]], None]
 """Called on the store's event loop after each commit, with what it changed."""
 
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """What a worker can run of an agent.
-
-    Attributes:
-        agent_id: The agent.
-        versions: Its versions that can run here; the first is the newest.
-        free: How many more of it can run here.
-        key_limit: How many with the same concurrency key may run at once; no limit when None.
-        rate: How often executions of it may start; no limit when None.
-    """
-
-    agent_id: str
-    versions: tuple[str, ...]
-    free: int
-    key_limit: int | None = None
-    rate: Rate | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """What a claim got.
-
-    Attributes:
-        claims: The executions.
-        next_at: When an agent whose rate is spent may start the next one, in microseconds.
-    """
-
-    claims: Sequence[Claim]
-    next_at: Mapping[str, int]
+WorkListener = Callable[[Work], None]
+"""Called on the store's event loop when other processes have made work."""
 
 
 Answer = Callable[[Step, int], Step]
@@ -122,8 +112,26 @@ Answer = Callable[[Step, int], Step]
 class Store(Protocol):
     """Holds the facts."""
 
-    def subscribe(self, listener: Listener) -> None:
-        """Call this after each commit."""
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes write to the same database."""
+        ...
+
+    def subscribe(
+        self,
+        listener: Listener,
+        *,
+        watched: Collection[str] = (),
+        on_work: WorkListener | None = None,
+    ) -> None:
+        """Call this after each commit.
+
+        Args:
+            listener: What to call.
+            watched: The executions of which to hear also what other processes do; looked at anew
+                each time.
+            on_work: What to call when other processes have made work.
+        """
         ...
 
     async def create(
@@ -221,34 +229,52 @@ class Store(Protocol):
         """
         ...
 
-    async def claim(self, offers: Sequence[Offer], limit: int, worker_id: str) -> Claimed:
-        """Take pending executions to run them: higher priority first, then the older.
+    async def claim(
+        self, offers: Sequence[Offer], limit: int, worker_id: str, turns: Turns
+    ) -> Claimed:
+        """Take pending executions to run them, in their turns; see `domain.fairness`.
 
         Args:
             offers: What can run here.
             limit: How many at most.
             worker_id: Who takes them.
+            turns: Whom this worker has served. Kept up to date.
         """
         ...
 
-    async def release_all(self, reason: str) -> int:
-        """Give every running execution back as pending: no run of an earlier owner lives.
+    async def recover(self, reason: str) -> int:
+        """Give back what runs on no worker that is known: the start of a service.
+
+        Where one process owns the database, that is all that runs: no run of an earlier owner
+        lives.
 
         Returns:
-            How many there were.
+            How many executions that were.
         """
         ...
 
-    async def heartbeat(self, worker_id: str, seconds: float) -> None:
-        """Renew a worker's lease: for so long, its executions are its own."""
+    async def heartbeat(
+        self, worker_id: str, seconds: float, serves: Mapping[str, Sequence[str]]
+    ) -> None:
+        """Renew a worker's lease: for so long, its executions are its own.
+
+        Args:
+            worker_id: Whose.
+            seconds: For how long.
+            serves: The versions that it can run, by agent.
+        """
         ...
 
-    async def silent_since(self, worker_id: str) -> int | None:
-        """When a worker was last heard of, in microseconds; None while its lease lasts."""
+    async def retire(self, worker_id: str) -> None:
+        """Forget a worker that has stopped, and runs nothing."""
+        ...
+
+    async def workers(self) -> Sequence[Worker]:
+        """The workers that are known, silent ones among them."""
         ...
 
     async def release_lapsed(self, reason: str) -> int:
-        """Give back what workers run whose leases have ended.
+        """Give back what workers run whose leases have ended, or who are known to be dead.
 
         Returns:
             How many executions that were.
@@ -331,8 +357,19 @@ class Store(Protocol):
         """
         ...
 
+    async def vacuum(self) -> int:
+        """Give some more of the room that nothing uses back to the disk.
+
+        Returns:
+            How much was given back; 0 where there was nothing to give.
+        """
+        ...
+
     async def register(self, versions: Sequence[AgentVersion]) -> None:
         """Record the versions of agents in code, each as its agent's newest.
+
+        Where the database is shared, a version that is on record already does not become the newest
+        again: a worker of an older release may start beside a newer one.
 
         Raises:
             Conflict: If a version is on record with other schemas.
@@ -349,6 +386,10 @@ class Store(Protocol):
 
     async def agent_versions(self, agent_id: str) -> Sequence[AgentVersion]:
         """An agent's versions, newest first."""
+        ...
+
+    async def look_again(self) -> None:
+        """Tell once more of all that is watched, in case that word of a change was missed."""
         ...
 
     async def counts(self) -> Mapping[Status, int]:

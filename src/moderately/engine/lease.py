@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import time
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from moderately.domain.errors import DomainError
 from moderately.domain.storing import Store
@@ -11,27 +13,33 @@ __all__ = ["WorkerLease"]
 
 _log = logging.getLogger(__name__)
 
-_LAPSED = "The worker that ran it has been silent for longer than its lease."
+_LAPSED: Final = "The worker that ran it is gone, or has been silent for longer than its lease."
+_LOOK_SECONDS: Final = 0.2
 
 
 class WorkerLease:
     """Renews a worker's lease on the store's event loop, which no agent can keep busy.
 
     One lease covers all that the worker runs. A run's writes are fenced in any case; the lease is
-    for what cannot be: the moment before an unsafe step acts.
+    for what cannot be: the moment before an unsafe step acts. In the same breath it looks for
+    workers that are gone.
 
     Args:
         store: Where the lease is kept.
         worker_id: Whose it is.
         seconds: How long it lasts after each renewal.
+        serves: The versions that the worker can run, by agent.
     """
 
-    def __init__(self, store: Store, worker_id: str, seconds: float) -> None:
+    def __init__(
+        self, store: Store, worker_id: str, seconds: float, serves: Mapping[str, Sequence[str]]
+    ) -> None:
         self._store = store
         self._worker_id = worker_id
         self._seconds = seconds
+        self._serves = serves
         self._until = 0.0
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     def is_held(self) -> bool:
         """Whether nobody else may take what this worker runs, as yet. From any thread."""
@@ -40,16 +48,31 @@ class WorkerLease:
     async def start(self) -> None:
         """Take the lease, and go on renewing it."""
         await self._renew()
-        self._task = asyncio.create_task(self._keep())
+        self._tasks = [
+            asyncio.create_task(self._keep()),
+            asyncio.create_task(self._look()),
+        ]
 
-    def stop(self) -> None:
-        """Renew it no more."""
-        if self._task is not None:
-            self._task.cancel()
+    async def drain(self) -> None:
+        """Say that the worker takes no more work, and go on with what it has."""
+        self._serves = {}
+        try:
+            await self._renew()
+        except DomainError as error:
+            _log.warning("cannot tell that this worker stops: %s", error.message)
+
+    async def stop(self) -> None:
+        """Renew it no more, and take leave."""
+        for task in self._tasks:
+            task.cancel()
+        try:
+            await self._store.retire(self._worker_id)
+        except DomainError as error:
+            _log.warning("cannot take leave: %s", error.message)
 
     async def _renew(self) -> None:
         begun = time.monotonic()
-        await self._store.heartbeat(self._worker_id, self._seconds)
+        await self._store.heartbeat(self._worker_id, self._seconds, self._serves)
         # Counted from before the call: the store's own count begins later.
         self._until = begun + self._seconds
 
@@ -58,8 +81,18 @@ class WorkerLease:
             await asyncio.sleep(self._seconds / 3)
             try:
                 await self._renew()
-                released = await self._store.release_lapsed(_LAPSED)
-                if released:
-                    _log.warning("%d executions of silent workers go on elsewhere", released)
             except DomainError as error:
                 _log.warning("cannot renew the lease: %s", error.message)
+
+    async def _look(self) -> None:
+        """Look for workers that are gone: often, where there may be others."""
+        pause = _LOOK_SECONDS if self._store.is_shared else self._seconds / 3
+        while True:
+            await asyncio.sleep(pause)
+            try:
+                released = await self._store.release_lapsed(_LAPSED)
+            except DomainError:
+                # Whoever cannot write has been told so elsewhere.
+                continue
+            if released:
+                _log.warning("%d executions of workers that are gone go on elsewhere", released)

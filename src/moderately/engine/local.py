@@ -1,25 +1,31 @@
-"""The local engine: this process claims what waits in the store, and runs it.
+"""The local engine: this process claims what waits in the store, and runs it. Others may do too.
 
 Everything here happens on the store's event loop. The engine learns from commits what there is to
 do: an execution that became pending may be claimed; one that is no longer running, though its run
-is, was cancelled or timed out, and its run is interrupted. A run keeps its slot until its code has
-ended.
+is, was cancelled or timed out, or taken away by another worker, and its run is interrupted. A run
+keeps its slot until its code has ended.
 """
 
 import asyncio
 import logging
-from collections import Counter, deque
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from moderately.domain.claims import Offer
 from moderately.domain.commands import Command, Fail, Release, Start
 from moderately.domain.errors import DomainError, FencedOut, IllegalTransition, Unavailable
-from moderately.domain.execution import FOREVER, Claim, Execution, Failure
+from moderately.domain.execution import Claim, Execution, Failure, Step
+from moderately.domain.fairness import Turns
 from moderately.domain.limits import Rate
 from moderately.domain.ports import Clock, Outcome, Runner
-from moderately.domain.storing import Change, Created, Idempotency, Offer, Store
+from moderately.domain.storing import Change, Created, Idempotency, Store, Work
+from moderately.engine.alarm import Alarm
+from moderately.engine.fleet import Fleet
 from moderately.engine.lease import WorkerLease
+from moderately.engine.poll import Poll
+from moderately.engine.reasons import unable
 from moderately.engine.slots import Slots
 from moderately.protocol.vocabulary import Status
 
@@ -30,18 +36,20 @@ _log = logging.getLogger(__name__)
 _CLAIM_LIMIT: Final = 256
 _RETRY_SECONDS: Final = 0.25
 _ENDING_SECONDS: Final = 2.0
-_ALARM_SECONDS: Final = 60.0
+_CONTENTION_SECONDS: Final = 0.005
+_EVENT_LIMIT: Final = 1000
 _MICROSECONDS: Final = 1_000_000
 
 
 @dataclass(slots=True, eq=False)
 class _Run:
     claim: Claim
+    seen: int
     timer: asyncio.TimerHandle | None = None
 
 
 class LocalEngine:
-    """`moderately.domain.ports.Engine` in one process.
+    """`moderately.domain.ports.Engine` with a worker in this process.
 
     Args:
         store: The store.
@@ -51,6 +59,7 @@ class LocalEngine:
         worker_id: This worker.
         max_concurrency: How many executions run at once.
         threads: How many of them may be plain functions.
+        poll_seconds: How long word of a change by another process may be missed at the most.
     """
 
     def __init__(
@@ -63,6 +72,7 @@ class LocalEngine:
         worker_id: str,
         max_concurrency: int,
         threads: int,
+        poll_seconds: float,
     ) -> None:
         self._store = store
         self._runner = runner
@@ -79,7 +89,13 @@ class LocalEngine:
             if version.rate is not None
         }
         self._rate_next: dict[str, int] = {}
-        self._runs: dict[tuple[str, int], _Run] = {}
+        self._accepts: dict[str, tuple[str, ...]] = {}
+        self._turns = Turns()
+        own = {name: self._version_names(name) for name in self._versions}
+        self._fleet = Fleet(store, own)
+        self._poll = Poll(store, self._fleet, poll_seconds)
+        # By execution, and by the fence of each of its runs here.
+        self._runs: dict[str, dict[int, _Run]] = {}
         self._starting: set[str] = set()
         self._hungry: set[str] = set()
         self._wake = asyncio.Event()
@@ -91,36 +107,51 @@ class LocalEngine:
         self._ended: deque[tuple[Claim, Outcome | None]] = deque()
         self._ended_posted = False
         self._loop = asyncio.get_running_loop()
-        self._alarm_at = FOREVER
-        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm = Alarm(clock, lambda: self._spawn(self._wake_due()))
 
     async def start(self) -> None:
-        """Take back what an earlier owner left running, and begin to take work."""
-        released = await self._store.release_all("The service stopped while it ran.")
+        """Take back what nobody runs any more, and begin to take work."""
+        released = await self._store.recover("The service stopped while it ran.")
         if released:
             _log.info("%d executions were running when the service stopped; they go on", released)
+        for agent_id in self._agents:
+            self._accepts[agent_id] = await self._acceptable(agent_id)
         await self._lease.start()
-        self._store.subscribe(self._on_changes)
-        self._set_alarm(self._clock.now())
+        self._store.subscribe(self._on_changes, watched=self._runs, on_work=self._on_work)
+        await self._poll.start()
+        self._alarm.set(self._clock.now())
         self._look_for(self._agents)
         self._dispatcher = asyncio.create_task(self._dispatch())
+
+    async def _acceptable(self, agent_id: str) -> tuple[str, ...]:
+        """The versions of which executions are taken that have not begun.
+
+        Where other workers may run newer versions than this one, none of those: their input is
+        theirs.
+        """
+        known = [found.version for found in await self._store.agent_versions(agent_id)]
+        newest = self._agents[agent_id].version
+        if self._store.is_shared and newest in known:
+            return tuple(known[known.index(newest) :])
+        return tuple(known)
 
     async def stop(self, grace: float) -> None:
         """Take no more work, give what runs `grace` seconds to end, and hand the rest back."""
         self._stopping = True
         self._wake.set()
-        if self._alarm is not None:
-            self._alarm.cancel()
+        self._alarm.stop()
+        self._poll.stop()
+        await self._lease.drain()
         if self._dispatcher is not None:
             await self._dispatcher
         await self._wait_idle(grace)
-        for run in list(self._runs.values()):
-            claim = run.claim
-            await self._write(claim, Release(claim.fence, "The service stopped while it ran."))
+        left = [run.claim for runs in self._runs.values() for run in runs.values()]
+        released = (self._write(c, Release(c.fence, "Its worker stopped.")) for c in left)
+        await asyncio.gather(*released)
         await self._wait_idle(_ENDING_SECONDS)
         if self._runs:
             _log.warning("%d agents still block, and end with the process", len(self._runs))
-        self._lease.stop()
+        await self._lease.stop()
         for task in list(self._tasks):
             task.cancel()
 
@@ -131,39 +162,50 @@ class LocalEngine:
             return
 
     def serves(self, agent_id: str) -> bool:
-        """Whether this agent can run here."""
-        return agent_id in self._agents
+        """Whether a worker that is up can run this agent."""
+        return self._fleet.serves(agent_id)
+
+    def versions(self, agent_id: str) -> Collection[str]:
+        """The versions of an agent that workers which are up can run."""
+        return self._fleet.versions(agent_id)
+
+    async def silent_since(self, worker_id: str) -> int | None:
+        """When a worker was last heard of, in microseconds; None while its lease lasts."""
+        return await self._fleet.silent_since(worker_id)
 
     def blocked_on(self, execution: Execution) -> dict[str, Any] | None:
         """Why a pending execution does not run."""
         if execution.status is not Status.PENDING or execution.blocked_on is not None:
             return execution.blocked_on
-        found = self._unable(execution)
-        if found is None and (why := self._slots.why_not(execution.agent_id)) is not None:
+        if (why := unable(execution, self._fleet)) is not None:
             return why
-        kind, message = found or self._limited(execution)
-        return {"kind": kind, "message": message} if kind else None
+        if execution.agent_id not in self._agents:
+            return None
+        return self._slots.why_not(execution.agent_id) or self._limited(execution)
 
-    def _unable(self, execution: Execution) -> tuple[str, str] | None:
-        agent_id, version = execution.agent_id, execution.agent_version
-        if agent_id not in self._agents:
-            return "agent", f"No worker serves agent {agent_id!r}: start the service with it."
-        if execution.run_at is not None:
-            return "time", "It is not to run before its time."
-        if execution.attempt and version not in self._version_names(agent_id):
-            return "version", (
-                f"It has begun under version {version!r}, which no worker serves: start the service"
-                " with that version, or move the execution to another one."
-            )
-        return None
-
-    def _limited(self, execution: Execution) -> tuple[str, str]:
+    def _limited(self, execution: Execution) -> dict[str, Any] | None:
         agent_id, key = execution.agent_id, execution.concurrency_key
         if agent_id in self._rate_next:
-            return "rate", f"{agent_id!r} starts {self._rates[agent_id]}, which is its limit."
-        if key is not None and agent_id not in self._hungry:
-            return "key_concurrency", f"Others with the concurrency key {key!r} run."
-        return "", ""
+            message = f"{agent_id!r} starts {self._rates[agent_id]}, which is its limit."
+            return {"kind": "rate", "message": message}
+        if agent_id in self._hungry:
+            return None
+        if key is not None:
+            message = f"Others with the concurrency key {key!r} run."
+            return {"kind": "key_concurrency", "message": message}
+        if (limit := self._shared_limit(agent_id)) is not None:
+            message = f"{limit} executions of {agent_id!r} run, on all workers, which is its limit."
+            return {"kind": "agent_concurrency", "message": message}
+        return None
+
+    def _shared_limit(self, agent_id: str) -> int | None:
+        """How many executions of an agent may run on all workers, where there may be several."""
+        return self._agents[agent_id].max_concurrency if self._store.is_shared else None
+
+    def _is_limited(self, agent_id: str) -> bool:
+        """Whether an execution of the agent may have to wait for another one's end, anywhere."""
+        agent = self._agents[agent_id]
+        return agent.max_concurrency_per_key is not None or agent.max_concurrency is not None
 
     def _version_names(self, agent_id: str) -> tuple[str, ...]:
         return tuple(version.version for version in self._versions[agent_id])
@@ -205,6 +247,7 @@ class LocalEngine:
             and agent_id not in self._hungry
             and agent_id not in self._rates
             and execution.concurrency_key is None
+            and self._shared_limit(agent_id) is None
             and execution.run_at is None
             and not self._stopping
             and self._slots.free_for(agent_id) > 0
@@ -216,64 +259,84 @@ class LocalEngine:
             execution = change.execution
             if execution is None:
                 continue
-            key = execution.id, execution.fence
-            if change.settled is not None and change.status is Status.RUNNING:
-                self._runner.settle(*key, change.settled)
+            here = self._runs.get(execution.id, {})
+            run = here.get(execution.fence)
+            if change.status is Status.RUNNING and run is not None:
+                if change.settled is not None:
+                    self._runner.settle(execution.id, execution.fence, change.settled)
+                elif change.is_foreign:
+                    self._spawn(self._catch_up(run))
                 continue
-            if change.status is Status.RUNNING:
-                if key not in self._runs:
-                    started.append(self._begin(execution))
-                continue
-            self._expect(execution)
-            run = self._runs.get(key)
-            if run is not None:
-                self._disarm(run)
+            if here:
+                # Whatever runs of it here, is no longer wanted.
                 self._runner.start(started, self._done)
                 started = []
-                self._runner.interrupt(*key)
+                self._interrupt(here)
+            if change.status is not Status.RUNNING:
+                self._expect(execution)
+            elif execution.worker_id == self._worker_id and not change.is_foreign:
+                started.append(self._begin(execution))
         if started:
             self._runner.start(started, self._done)
+
+    def _on_work(self, work: Work) -> None:
+        """Other processes have made work."""
+        self._look_for(self._agents if work.agent_ids is None else work.agent_ids)
+        self._look_for(
+            name for name in work.freed_ids if name in self._agents and self._is_limited(name)
+        )
+        if work.due_at is not None:
+            self._alarm.set(work.due_at)
+        if work.agent_ids is None:
+            self._alarm.set(self._clock.now())
+
+    async def _catch_up(self, run: _Run) -> None:
+        """Another process has changed an execution that runs here: what the run waits for came."""
+        execution = run.claim.execution
+        events = await self._store.events(execution.id, after=run.seen, limit=_EVENT_LIMIT)
+        run.seen = events[-1].seq if events else run.seen
+        told = {e.data["id"]: e for e in events if e.type.startswith("step.")}
+        steps = await self._store.steps(execution.id) if told else []
+        for step in steps:
+            if step.id in told and step.is_recorded and step.wait is not None:
+                self._runner.settle(execution.id, run.claim.fence, step)
+        for event in told.values():
+            if event.type == "step.dropped":
+                dropped = Step(event.data["id"], "step", event.data["name"], "dropped")
+                self._runner.settle(execution.id, run.claim.fence, dropped)
+
+    def _interrupt(self, runs: Mapping[int, _Run]) -> None:
+        for run in runs.values():
+            self._disarm(run)
+            self._runner.interrupt(run.claim.execution.id, run.claim.fence)
 
     def _expect(self, execution: Execution) -> None:
         """Look for what may start, now or at its time."""
         run_at = execution.run_at
         if run_at is not None:
-            self._set_alarm(run_at)
+            self._alarm.set(run_at)
         if execution.status is Status.PENDING:
             if run_at is None:
                 self._look_for((execution.agent_id,))
             if execution.deadline_at is not None:
-                self._set_alarm(execution.deadline_at)
+                self._alarm.set(execution.deadline_at)
+        elif execution.agent_id in self._agents and self._is_limited(execution.agent_id):
+            self._look_for((execution.agent_id,))
 
     def _begin(self, execution: Execution) -> Claim:
-        """Take note of an execution that has just started: each that starts in here is ours."""
+        """Take note of an execution that has just started here."""
         if execution.id in self._starting:
             self._starting.remove(execution.id)
         else:
             self._slots.take(execution.agent_id)
         claim = Claim(execution, execution.fence)
-        run = _Run(claim)
+        run = _Run(claim, execution.event_seq)
         if execution.deadline_at is not None:
             left = max(0, execution.deadline_at - self._clock.now()) / _MICROSECONDS
             run.timer = self._loop.call_later(left, self._time_out, claim)
-        self._runs[execution.id, execution.fence] = run
+        self._runs.setdefault(execution.id, {})[execution.fence] = run
         self._idle.clear()
         return claim
-
-    def _set_alarm(self, at: int) -> None:
-        """Look what is due at this time, in microseconds."""
-        if at >= self._alarm_at or self._stopping:
-            return
-        if self._alarm is not None:
-            self._alarm.cancel()
-        self._alarm_at = at
-        delay = max(0, at - self._clock.now()) / _MICROSECONDS
-        # The clock may be set: what is far off is looked at again.
-        self._alarm = self._loop.call_later(min(delay, _ALARM_SECONDS), self._ring)
-
-    def _ring(self) -> None:
-        self._alarm, self._alarm_at = None, FOREVER
-        self._spawn(self._wake_due())
 
     async def _wake_due(self) -> None:
         self._rate_next = {
@@ -286,7 +349,7 @@ class LocalEngine:
             due = self._clock.now() + int(_RETRY_SECONDS * _MICROSECONDS)
         for at in (due, *self._rate_next.values()):
             if at is not None:
-                self._set_alarm(at)
+                self._alarm.set(at)
 
     def _look_for(self, agent_ids: Iterable[str]) -> None:
         self._hungry.update(name for name in agent_ids if name in self._agents)
@@ -323,25 +386,27 @@ class LocalEngine:
         self._hungry -= wanted.keys()
         try:
             offers = [self._offer(agent_id, free) for agent_id, free in wanted.items()]
-            claimed = await self._store.claim(offers, limit, self._worker_id)
+            claimed = await self._store.claim(offers, limit, self._worker_id, self._turns)
         except BaseException:
             self._hungry |= wanted.keys()
             raise
-        claims = claimed.claims
         self._rate_next.update(claimed.next_at)
         for at in claimed.next_at.values():
-            self._set_alarm(at)
-        taken = Counter(claim.execution.agent_id for claim in claims)
-        full = len(claims) >= limit
-        self._hungry |= {name for name, free in wanted.items() if full or taken[name] >= free}
-        if full:
+            self._alarm.set(at)
+        self._hungry |= claimed.more
+        if claimed.claims and claimed.more:
             self._wake.set()
+        elif claimed.more:
+            # Others are about to take what waits; what they leave is looked at in a moment.
+            self._loop.call_later(_CONTENTION_SECONDS, self._wake.set)
 
     def _offer(self, agent_id: str, free: int) -> Offer:
         return Offer(
             agent_id,
             self._version_names(agent_id),
             free,
+            self._accepts[agent_id],
+            self._shared_limit(agent_id),
             self._agents[agent_id].max_concurrency_per_key,
             self._rates.get(agent_id),
         )
@@ -367,9 +432,12 @@ class LocalEngine:
         if outcome is not None:
             await self._write(claim, outcome)
         agent_id = claim.execution.agent_id
-        self._disarm(self._runs.pop((claim.execution.id, claim.fence)))
+        runs = self._runs[claim.execution.id]
+        self._disarm(runs.pop(claim.fence))
+        if not runs:
+            del self._runs[claim.execution.id]
         self._give(agent_id)
-        if claim.execution.concurrency_key is not None:
+        if self._is_limited(agent_id):
             self._look_for((agent_id,))
         if not self._runs:
             self._idle.set()

@@ -1,7 +1,7 @@
 """Waiters: who waits for an execution to end, or for its next event."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from moderately.domain.execution import Execution
@@ -35,6 +35,11 @@ class Hub:
 
     def __len__(self) -> int:
         return self._count
+
+    @property
+    def watched(self) -> Collection[str]:
+        """The executions that somebody waits for, as they are at any time."""
+        return self._waiters.keys()
 
     def on_changes(self, changes: Sequence[Change]) -> None:
         """Take note of a commit."""

@@ -83,7 +83,7 @@ class Service:
         self._entropy = Entropy()
         self._hub = Hub()
         self._inputs = InputChecks()
-        store.subscribe(self._hub.on_changes)
+        store.subscribe(self._hub.on_changes, watched=self._hub.watched)
 
     def now(self) -> int:
         """The time, in microseconds since the epoch."""
@@ -155,6 +155,12 @@ class Service:
         agent = await self._store.agent(agent_id)
         if agent is None:
             raise AgentNotFound(f"There is no agent {_shown(agent_id)}.")
+        served = self._engine.versions(agent_id)
+        if served and agent.newest.version not in served:
+            # Only workers of another release are up: what comes now is for them.
+            known = await self._store.agent_versions(agent_id)
+            newest = next((one for one in known if one.version in served), agent.newest)
+            agent = replace(agent, newest=newest)
         self._agents[agent_id] = (now, agent)
         return agent
 
@@ -188,7 +194,7 @@ class Service:
         execution = self._seen(await self._find(principal, execution_id))
         if execution.status is not Status.RUNNING or self._engine.runs_here(execution):
             return execution
-        seen_at = await self._store.silent_since(execution.worker_id or "")
+        seen_at = await self._engine.silent_since(execution.worker_id or "")
         if seen_at is None:
             return execution
         ago = (self._clock.now() - seen_at) / 1_000_000

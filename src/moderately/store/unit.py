@@ -6,17 +6,44 @@ Nothing reaches the database until all have run; then each table is written by a
 all of them. A write that is refused must raise before it puts anything.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from moderately.domain.commands import Command
 from moderately.domain.execution import Execution, NewEvent, Step
+from moderately.domain.fairness import Head
 from moderately.domain.lifecycle import decide
 from moderately.domain.ports import Clock
-from moderately.domain.storing import Change, Offer
+from moderately.domain.storing import Change
 
-__all__ = ["EventRow", "Source", "Unit"]
+__all__ = ["EventRow", "Search", "Source", "Unit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A look for what waits of an agent.
+
+    Attributes:
+        agent_id: The agent.
+        lanes: What can run: see `domain.claims.Offer`.
+        behind: The team behind which to look.
+        full_keys: The concurrency keys that are not wanted.
+        limit: How many executions may start.
+        is_exact: Whether just the executions that were found are wanted, and no others of their
+            lanes in their place.
+    """
+
+    agent_id: str
+    lanes: Sequence[str]
+    behind: str
+    full_keys: Sequence[str]
+    limit: int
+    is_exact: bool
+
+    def share(self, teams: int) -> int:
+        """How many executions to find in each lane of each team, where so many teams wait."""
+        return max(1, self.limit // max(1, teams))
 
 
 class Source(Protocol):
@@ -42,26 +69,32 @@ class Source(Protocol):
         """An execution's children that have not ended."""
         ...
 
-    async def claimable(
-        self, offer: Offer, full_keys: Sequence[str], limit: int
-    ) -> Sequence[Execution]:
-        """What may start of an agent, in order, but for these concurrency keys."""
+    async def hold(self, agent_ids: Sequence[str]) -> None:
+        """Let nobody else claim of these agents until this transaction ends."""
         ...
 
-    async def running_by_key(self, agent_id: str) -> dict[str, int]:
-        """How many executions of an agent run, by concurrency key."""
+    async def running(self, agent_ids: Sequence[str]) -> Mapping[tuple[str, str | None], int]:
+        """How many executions of these agents run, by agent and concurrency key."""
         ...
 
-    async def arrival(self, agent_id: str) -> int:
-        """The theoretical arrival time of an agent's rate limit."""
+    async def arrivals(self, agent_ids: Sequence[str]) -> Mapping[str, int]:
+        """The theoretical arrival times of the agents' rate limits; 0 where there is none."""
         ...
 
-    async def running(self) -> Sequence[str]:
-        """All that runs."""
+    async def waiting(self, searches: Sequence[Search]) -> Sequence[Head]:
+        """What waits: of each team some, in the order in which it may start."""
+        ...
+
+    async def take(self, chosen: Sequence[Head], searches: Sequence[Search]) -> Sequence[Execution]:
+        """Lock what was chosen, or what is next in its lanes, unless somebody else has."""
+        ...
+
+    async def orphans(self) -> Sequence[str]:
+        """What runs on no worker that is known."""
         ...
 
     async def lapsed(self, now: int) -> Sequence[str]:
-        """What runs on workers whose leases have ended."""
+        """What runs on workers whose leases have ended, or that are known to be dead."""
         ...
 
     async def due(self, now: int, limit: int) -> Sequence[str]:

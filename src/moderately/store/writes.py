@@ -1,7 +1,9 @@
 """The writes, as coroutines over a `Unit`: the same for every store."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
+from moderately.domain.claims import Claimed, Offer
 from moderately.domain.commands import (
     Cancel,
     Command,
@@ -26,11 +28,12 @@ from moderately.domain.errors import (
     IdempotencyKeyReused,
 )
 from moderately.domain.execution import Claim, Execution, Failure, NewEvent, Step
+from moderately.domain.fairness import Head, Room, Turns, deal
 from moderately.domain.lifecycle import as_created, created_event, decide
-from moderately.domain.storing import Answer, Claimed, Created, Idempotency, Offer
+from moderately.domain.storing import Answer, Created, Idempotency
 from moderately.domain.waits import child_outcome, find_wait
 from moderately.protocol.vocabulary import Status
-from moderately.store.unit import Unit
+from moderately.store.unit import Search, Unit
 
 __all__ = [
     "append",
@@ -40,7 +43,7 @@ __all__ = [
     "enter",
     "fork",
     "record",
-    "release_all",
+    "recover",
     "release_lapsed",
     "resume",
     "spawn",
@@ -173,67 +176,110 @@ async def resume(
     return _settle(unit, execution, answer(found, unit.now(execution)))
 
 
-async def claim(unit: Unit, offers: Sequence[Offer], limit: int, worker_id: str) -> Claimed:
+async def claim(
+    unit: Unit, offers: Sequence[Offer], limit: int, worker_id: str, turns: Turns
+) -> Claimed:
     """Start what may start."""
-    found: list[tuple[Execution, str]] = []
-    next_at: dict[str, int] = {}
     now = unit.clock.now()
-    for offer in offers:
-        number = min(offer.free, limit)
-        arrival = 0
-        if offer.rate is not None:
-            arrival = await unit.source.arrival(offer.agent_id)
-            number = min(number, offer.rate.allowance(arrival, now))
-        taken = await _candidates(unit, offer, number) if number > 0 else []
-        found += [(execution, offer.versions[0]) for execution in taken]
-        if offer.rate is not None:
-            arrival = offer.rate.spend(arrival, now, len(taken))
-            if taken:
-                unit.arrivals[offer.agent_id] = arrival
-            if not offer.rate.allowance(arrival, now):
-                next_at[offer.agent_id] = offer.rate.next_at(arrival, now)
-    found.sort(key=lambda one: (-one[0].priority, one[0].id))
+    limited = sorted(offer.agent_id for offer in offers if offer.is_limited)
+    if limited:
+        await unit.source.hold(limited)
+    arrivals = await _arrivals(unit, offers)
+    rooms = await _rooms(unit, offers, arrivals, now)
+    searches = [
+        Search(
+            offer.agent_id,
+            offer.lanes,
+            turns.behind(offer.agent_id),
+            rooms[offer.agent_id].full_keys(),
+            min(rooms[offer.agent_id].free, limit),
+            offer.key_limit is not None,
+        )
+        for offer in offers
+        if rooms[offer.agent_id].free > 0
+    ]
+    heads = await unit.source.waiting(searches) if searches else []
+    chosen = deal(heads, rooms, limit, turns)
     claims = []
-    for execution, newest in found[:limit]:
-        started = unit.decide(execution, Start(worker_id, newest))
+    newest = {offer.agent_id: offer.versions[0] for offer in offers}
+    for found in await unit.source.take(chosen, searches) if chosen else []:
+        execution = await unit.execution(found.id)
+        if execution is None or execution.status is not Status.PENDING:
+            continue
+        if execution.run_at is not None:
+            continue
+        started = unit.decide(execution, Start(worker_id, newest[execution.agent_id]))
         claims.append(Claim(started, started.fence))
-    return Claimed(claims, next_at)
+    next_at = _spend(unit, offers, arrivals, now, claims)
+    return Claimed(claims, next_at, _more(searches, heads, turns))
 
 
-async def _candidates(unit: Unit, offer: Offer, number: int) -> list[Execution]:
-    counts: dict[str, int] = {}
-    full: list[str] = []
-    most = offer.key_limit
-    if most is not None:
-        counts = await unit.source.running_by_key(offer.agent_id)
-        full = [key for key, count in counts.items() if count >= most]
-    taken: list[Execution] = []
-    while len(taken) < number:
-        rows = await unit.source.claimable(offer, full, number)
-        known = {execution.id for execution in taken}
-        before = len(taken)
-        for row in rows:
-            execution = await unit.execution(row.id)
-            if execution is None or execution.status is not Status.PENDING or row.id in known:
-                continue
-            key = execution.concurrency_key
-            if most is not None and key is not None:
-                if counts.get(key, 0) >= most:
-                    continue
-                counts[key] = counts.get(key, 0) + 1
-                if counts[key] >= most:
-                    full.append(key)
-            taken.append(execution)
-            if len(taken) == number:
-                break
-        if len(rows) < number or len(taken) == before:
-            break
-    return taken
+async def _arrivals(unit: Unit, offers: Sequence[Offer]) -> Mapping[str, int]:
+    rated = [offer.agent_id for offer in offers if offer.rate is not None]
+    return await unit.source.arrivals(rated) if rated else {}
 
 
-async def release_all(unit: Unit, reason: str) -> int:
-    """Give back all that runs."""
-    return await _release(unit, await unit.source.running(), reason)
+async def _rooms(
+    unit: Unit, offers: Sequence[Offer], arrivals: Mapping[str, int], now: int
+) -> dict[str, Room]:
+    """How many more of each agent may start."""
+    rooms = {offer.agent_id: Room(offer.free, offer.key_limit) for offer in offers}
+    counted = [o.agent_id for o in offers if o.limit is not None or o.key_limit is not None]
+    running: Counter[str] = Counter()
+    if counted:
+        for (agent_id, key), number in (await unit.source.running(counted)).items():
+            running[agent_id] += number
+            if key is not None:
+                rooms[agent_id].by_key[key] = number
+    for offer in offers:
+        room = rooms[offer.agent_id]
+        if offer.limit is not None:
+            room.free = min(room.free, offer.limit - running[offer.agent_id])
+        if offer.rate is not None:
+            room.free = min(room.free, offer.rate.allowance(arrivals.get(offer.agent_id, 0), now))
+    return rooms
+
+
+def _spend(
+    unit: Unit,
+    offers: Sequence[Offer],
+    arrivals: Mapping[str, int],
+    now: int,
+    claims: Sequence[Claim],
+) -> dict[str, int]:
+    """Count the starts against the rates; give when the next ones are allowed."""
+    starts = Counter(claim.execution.agent_id for claim in claims)
+    next_at = {}
+    for offer in offers:
+        if offer.rate is None:
+            continue
+        arrival = arrivals.get(offer.agent_id, 0)
+        if starts[offer.agent_id]:
+            arrival = offer.rate.spend(arrival, now, starts[offer.agent_id])
+            unit.arrivals[offer.agent_id] = arrival
+        if not offer.rate.allowance(arrival, now):
+            next_at[offer.agent_id] = offer.rate.next_at(arrival, now)
+    return next_at
+
+
+def _more(searches: Sequence[Search], heads: Sequence[Head], turns: Turns) -> set[str]:
+    """The agents of which more may wait, and may start where there is a slot for them."""
+    found: dict[str, Counter[tuple[str, str]]] = {one.agent_id: Counter() for one in searches}
+    for head in heads:
+        found[head.agent_id][head.team_id, head.lane] += 1
+    more = set()
+    for search in searches:
+        counts = found[search.agent_id]
+        teams = {team_id for team_id, _ in counts}
+        was_all = turns.looked_at(search.agent_id, teams)
+        if not was_all or max(counts.values(), default=0) >= search.share(len(teams)):
+            more.add(search.agent_id)
+    return more
+
+
+async def recover(unit: Unit, reason: str) -> int:
+    """Give back what runs on no worker that is known."""
+    return await _release(unit, await unit.source.orphans(), reason)
 
 
 async def release_lapsed(unit: Unit, reason: str) -> int:

@@ -24,12 +24,24 @@ class SystemClock:
         self._lock = threading.Lock()
         self._last = 0
         self._ahead = 0
+        self._skew = 0
         self._is_behind = False
+
+    def follow(self, there: int) -> None:
+        """Go by another clock from here on, at this one's rate.
+
+        Args:
+            there: The other clock's time, in microseconds.
+        """
+        with self._lock:
+            self._skew = there - time.time_ns() // 1000
+            self._ahead = 0
 
     def now(self) -> int:
         """The time in microseconds since the epoch, UTC; later at each call. From any thread."""
         with self._lock:
-            wall, steady = time.time_ns() // 1000, time.monotonic_ns() // 1000
+            wall = time.time_ns() // 1000 + self._skew
+            steady = time.monotonic_ns() // 1000
             # What the monotonic clock makes of the latest time that was known to be right.
             expected = steady + self._ahead
             if wall >= expected - _TOLERANCE:

@@ -5,13 +5,19 @@ from pathlib import Path
 
 from moderately.settings import Settings
 
-__all__ = ["StartError", "database_path", "say_why"]
+__all__ = ["StartError", "database_path", "is_postgres", "say_why"]
 
 _SQLITE = "sqlite:///"
+_POSTGRES = ("postgresql://", "postgres://")
 
 
 class StartError(Exception):
     """The service cannot start. The message says why, and what to do."""
+
+
+def is_postgres(settings: Settings) -> bool:
+    """Whether the database is a PostgreSQL server's."""
+    return (settings.database or "").startswith(_POSTGRES)
 
 
 def database_path(settings: Settings) -> Path:
@@ -30,7 +36,10 @@ def database_path(settings: Settings) -> Path:
         path = Path(database)
     else:
         scheme = database.partition("://")[0]
-        raise StartError(f"--database: {scheme} is not supported; use sqlite:///PATH")
+        raise StartError(
+            f"--database: {scheme} is not supported; use sqlite:///PATH, or"
+            " postgresql://USER@HOST/NAME"
+        )
     path = path.expanduser().absolute()
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

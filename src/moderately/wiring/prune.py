@@ -1,13 +1,11 @@
 """Removes old executions for the operator's command, beside a service that runs or without one."""
 
-import sqlite3
 from collections.abc import Callable
 from typing import Final
 
 from moderately.settings import Settings
-from moderately.store.sqlite import open_stores
 from moderately.wiring.clock import SystemClock
-from moderately.wiring.place import database_path, say_why
+from moderately.wiring.stores import open_stores
 
 __all__ = ["prune_all"]
 
@@ -29,18 +27,14 @@ async def prune_all(settings: Settings, seconds: float, *, tell: Callable[[int],
     Raises:
         StartError: If the database cannot be opened.
     """
-    path = database_path(settings)
     clock = SystemClock()
     removed = 0
-    try:
-        async with open_stores(path, clock) as stores:
-            before = clock.now() - int(seconds * 1_000_000)
-            while now_removed := await stores.executions.prune(before, _AT_ONCE):
-                removed += now_removed
-                if removed % _TELL_EVERY < _AT_ONCE:
-                    tell(removed)
-            while await stores.executions.vacuum():
-                pass
-    except (sqlite3.Error, OSError, ValueError) as error:
-        raise say_why(path, error) from error
+    async with open_stores(settings, clock, is_owner=False) as stores:
+        before = clock.now() - int(seconds * 1_000_000)
+        while now_removed := await stores.executions.prune(before, _AT_ONCE):
+            removed += now_removed
+            if removed % _TELL_EVERY < _AT_ONCE:
+                tell(removed)
+        while await stores.executions.vacuum():
+            pass
     return removed

@@ -1,13 +1,10 @@
-"""`serve`: the API and a worker in one process, from start to a clean stop."""
+"""`serve`: the API, with a worker in its process or without one, from start to a clean stop."""
 
 import asyncio
 import contextlib
 import gc
 import logging
-import os
-import signal
 import socket
-import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -20,10 +17,6 @@ import uvloop
 
 from moderately.api import ApiOptions, create_app
 from moderately.domain.errors import DomainError
-from moderately.domain.ids import ENTROPY_BYTES, new_id
-from moderately.domain.storing import Store
-from moderately.engine.lease import WorkerLease
-from moderately.engine.local import LocalEngine
 from moderately.protocol.credentials import (
     Credentials,
     credentials_path,
@@ -31,16 +24,22 @@ from moderately.protocol.credentials import (
     save_credentials,
 )
 from moderately.protocol.version import __version__
-from moderately.runtime import LoadError, LocalRunner, RunnerOptions, load_agents
 from moderately.runtime.agents import AgentDefinition
 from moderately.service import KeyRing, Service
 from moderately.settings import Settings
-from moderately.store.sqlite import FolderLock, FolderLocked, open_stores
 from moderately.wiring.clock import SystemClock
 from moderately.wiring.crash import crash_point
-from moderately.wiring.place import StartError, database_path, say_why
+from moderately.wiring.place import StartError, is_postgres
+from moderately.wiring.stores import open_stores
+from moderately.wiring.work import (
+    SWITCH_SECONDS,
+    definitions_of,
+    make_engine,
+    register,
+    until_stopped,
+)
 
-__all__ = ["Ready", "StartError", "serve"]
+__all__ = ["Ready", "serve"]
 
 _log = logging.getLogger(__name__)
 
@@ -48,9 +47,6 @@ DEFAULT_TEAM: Final = "default"
 _REPLY_GRACE_SECONDS: Final = 3
 _PRUNE_SECONDS: Final = 600.0
 _PRUNE_PAUSE_SECONDS: Final = 0.1
-# A thread that waits for the interpreter gets it after this long; the default of 5 ms is an age
-# for the thread that commits.
-_SWITCH_SECONDS: Final = 0.0005
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +59,7 @@ class Ready:
         api_key: The key, where one was made just now.
         credentials_file: Where the key is for the client to find; None without authentication.
         agents: The agents that it serves.
+        has_worker: Whether it runs executions itself.
     """
 
     base_url: str
@@ -70,6 +67,7 @@ class Ready:
     api_key: str | None
     credentials_file: Path | None
     agents: list[str]
+    has_worker: bool = True
 
 
 def serve(settings: Settings, *, on_ready: Callable[[Ready], None]) -> None:
@@ -82,37 +80,18 @@ def serve(settings: Settings, *, on_ready: Callable[[Ready], None]) -> None:
     Raises:
         StartError: If it cannot start.
     """
-    try:
-        definitions = load_agents(settings.agents)
-    except LoadError as error:
-        raise StartError(str(error)) from error
-    path = database_path(settings)
-    with _owned(path), _listening(settings) as listener:
-        sys.setswitchinterval(_SWITCH_SECONDS)
+    definitions = definitions_of(settings)
+    if not settings.workers and not is_postgres(settings):
+        raise StartError(
+            "--workers 0 leaves the running to other processes, and a SQLite file has none: give"
+            " --database postgresql://…, or leave --workers out"
+        )
+    with _listening(settings) as listener:
+        sys.setswitchinterval(SWITCH_SECONDS)
         try:
-            uvloop.run(_serve(settings, definitions, path, listener, on_ready))
-        except (sqlite3.Error, OSError, ValueError) as error:
-            raise say_why(path, error) from error
+            uvloop.run(_serve(settings, definitions, listener, on_ready))
         except DomainError as error:
             raise StartError(error.message) from error
-
-
-@contextlib.contextmanager
-def _owned(path: Path) -> Iterator[None]:
-    try:
-        lock = FolderLock(path.with_name(path.name + ".lock"))
-    except FolderLocked as error:
-        holder = f" (process {error.holder})" if error.holder else ""
-        raise StartError(
-            f"another moderately service{holder} is using {path}. Stop it first, or give this one"
-            " a folder of its own with --data."
-        ) from error
-    except OSError as error:
-        raise say_why(path, error) from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 @contextlib.contextmanager
@@ -135,23 +114,22 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
 async def _serve(
     settings: Settings,
     definitions: dict[str, list[AgentDefinition]],
-    path: Path,
     listener: socket.socket,
     on_ready: Callable[[Ready], None],
 ) -> None:
     clock = SystemClock()
-    async with open_stores(path, clock, at=crash_point(settings.chaos_crash)) as stores:
-        store = stores.executions
-        # The newest version comes last: it is the one that new executions get.
-        await store.register([one.version for found in definitions.values() for one in found[::-1]])
+    at = crash_point(settings.chaos_crash)
+    async with open_stores(settings, clock, is_owner=True, at=at) as stores:
+        await register(stores.executions, definitions)
         keys = KeyRing(stores.keys, clock, time.monotonic)
-        engine, runner = _engine(settings, definitions, store, clock)
-        service = Service(store, engine, keys, clock, time.monotonic)
+        engine, runner = make_engine(settings, definitions, stores.executions, clock)
+        service = Service(stores.executions, engine, keys, clock, time.monotonic)
         await engine.start()
         try:
             base_url = _base_url(settings, listener)
-            secret, file = await _first_key(settings, keys, base_url, path)
-            ready = Ready(base_url, str(path), secret, file, sorted(definitions))
+            secret, file = await _first_key(settings, keys, base_url, stores.place)
+            has_worker = runner is not None
+            ready = Ready(base_url, stores.place, secret, file, sorted(definitions), has_worker)
             # What is loaded by now stays: the collector need not look at it again and again.
             gc.freeze()
             server = _server(settings, service, lambda: on_ready(ready))
@@ -160,34 +138,8 @@ async def _serve(
             pruning.cancel()
         finally:
             await engine.stop(settings.grace)
-            runner.close()
-
-
-def _engine(
-    settings: Settings,
-    definitions: dict[str, list[AgentDefinition]],
-    store: Store,
-    clock: SystemClock,
-) -> tuple[LocalEngine, LocalRunner]:
-    worker_id = new_id("worker", clock.now(), os.urandom(ENTROPY_BYTES))
-    lease = WorkerLease(store, worker_id, settings.lease)
-    options = RunnerOptions(
-        settings.threads,
-        settings.park_after,
-        settings.cancel_grace,
-        chaos_log=settings.chaos_log,
-    )
-    runner = LocalRunner(definitions, store, lease, clock, options)
-    engine = LocalEngine(
-        store,
-        runner,
-        lease,
-        clock,
-        worker_id=worker_id,
-        max_concurrency=settings.max_concurrency,
-        threads=settings.threads,
-    )
-    return engine, runner
+            if runner is not None:
+                runner.close()
 
 
 async def _prune(service: Service, days: float | None) -> None:
@@ -247,7 +199,7 @@ def _base_url(settings: Settings, listener: socket.socket) -> str:
 
 
 async def _first_key(
-    settings: Settings, keys: KeyRing, base_url: str, path: Path
+    settings: Settings, keys: KeyRing, base_url: str, data: str
 ) -> tuple[str | None, Path | None]:
     """See to it that there is a key, and that the client finds it.
 
@@ -256,7 +208,6 @@ async def _first_key(
     """
     if not settings.auth:
         return None, None
-    data = str(path)
     wanted = settings.bootstrap_api_key
     secret: str | None = None
     if wanted is not None:
@@ -278,18 +229,9 @@ async def _first_key(
 
 async def _run(server: uvicorn.Server, listener: socket.socket, service: Service) -> None:
     """Answer requests until a signal asks for an end."""
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
     answering = asyncio.create_task(server.serve([listener]))
-    stopped = asyncio.create_task(stop.wait())
-    try:
+    async with until_stopped() as stopped:
         await asyncio.wait((answering, stopped), return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
-        stopped.cancel()
-        service.stop_waiting()
-        server.should_exit = True
-        await answering
+    service.stop_waiting()
+    server.should_exit = True
+    await answering

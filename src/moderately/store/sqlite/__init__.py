@@ -56,7 +56,7 @@ async def open_stores(
         # From here on it never waits for another process's lock: the writer tries again instead.
         connection.execute("PRAGMA busy_timeout = 0")
         readers = Readers(path)
-        queries = load_queries(__name__)
+        queries = load_queries("moderately.store", __name__)
         writer = Writer(connection, queries, clock, notify, at)
         try:
             yield Stores(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from moderately.store.sqlite.rows import changed_row, event_row, execution_row, step_row
+from moderately.store.rows import changed_row, event_row, execution_row, step_row
 from moderately.store.unit import Unit
 
 __all__ = ["Flush", "Statement"]

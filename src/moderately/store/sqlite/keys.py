@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from moderately.domain.keys import Key
 from moderately.domain.ports import Clock
+from moderately.store.rows import read_key
 from moderately.store.sqlite.readers import Readers
-from moderately.store.sqlite.rows import read_key
 from moderately.store.sqlite.writer import Writer
 
 __all__ = ["SQLiteKeyStore"]

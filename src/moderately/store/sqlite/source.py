@@ -1,11 +1,12 @@
 """`moderately.store.unit.Source` on SQLite: reads on the connection that writes."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from moderately.domain.execution import Execution, Step
-from moderately.domain.storing import Offer
-from moderately.store.sqlite.rows import EXECUTION_COLUMNS, STEPS, read_execution, read_step
+from moderately.domain.fairness import TEAMS_AT_ONCE, Head
+from moderately.store.rows import EXECUTION_COLUMNS, STEPS, read_execution, read_step
+from moderately.store.unit import Search
 
 __all__ = ["SQLiteSource"]
 
@@ -57,29 +58,59 @@ class SQLiteSource:
         """An execution's children that have not ended."""
         return self._ids("child_ids", execution_id)
 
-    async def claimable(
-        self, offer: Offer, full_keys: Sequence[str], limit: int
-    ) -> Sequence[Execution]:
-        """What may start of an agent, in order."""
-        sql = self._queries["claimable"].format(
-            columns=EXECUTION_COLUMNS,
-            versions=", ".join("?" * len(offer.versions)),
-            keys=", ".join("?" * len(full_keys)),
-        )
-        parameters = (offer.agent_id, *offer.versions, *full_keys, limit)
-        return [read_execution(row) for row in self._connection.execute(sql, parameters)]
+    async def hold(self, agent_ids: Sequence[str]) -> None:
+        """Nothing to do: nobody else writes."""
 
-    async def running_by_key(self, agent_id: str) -> dict[str, int]:
-        """How many executions of an agent run, by concurrency key."""
-        return dict(self._connection.execute(self._queries["running_by_key"], (agent_id,)))
+    async def running(self, agent_ids: Sequence[str]) -> Mapping[tuple[str, str | None], int]:
+        """How many executions of these agents run, by agent and concurrency key."""
+        query = self._queries["running_by_key"]
+        return {
+            (agent_id, key): number
+            for agent_id in agent_ids
+            for key, number in self._connection.execute(query, (agent_id,))
+        }
 
-    async def arrival(self, agent_id: str) -> int:
-        """The theoretical arrival time of an agent's rate limit."""
-        row = self._connection.execute(self._queries["get_arrival"], (agent_id,)).fetchone()
-        return 0 if row is None else int(row[0])
+    async def arrivals(self, agent_ids: Sequence[str]) -> Mapping[str, int]:
+        """The theoretical arrival times of the agents' rate limits."""
+        found = {}
+        for agent_id in agent_ids:
+            row = self._connection.execute(self._queries["get_arrival"], (agent_id,)).fetchone()
+            found[agent_id] = 0 if row is None else int(row[0])
+        return found
 
-    async def running(self) -> Sequence[str]:
-        """All that runs."""
+    async def waiting(self, searches: Sequence[Search]) -> Sequence[Head]:
+        """What waits: of each team some, in the order in which it may start."""
+        found: list[Head] = []
+        for search in searches:
+            keys = ", ".join("?" * len(search.full_keys))
+            sql = self._queries["waiting"].format(keys=keys)
+            teams = self._waiting_teams(search)
+            share = search.share(len(teams))
+            for team_id in teams:
+                for lane in search.lanes:
+                    wanted = (search.agent_id, team_id, lane, *search.full_keys, share)
+                    found += map(Head._make, self._connection.execute(sql, wanted))
+        return found
+
+    def _waiting_teams(self, search: Search) -> list[str]:
+        teams: list[str] = []
+        query, behind = self._queries["next_waiting_team"], search.behind
+        while len(teams) < TEAMS_AT_ONCE:
+            row = self._connection.execute(query, (search.agent_id, behind)).fetchone()
+            if row is None:
+                break
+            behind = row[0]
+            teams.append(behind)
+        return teams
+
+    async def take(self, chosen: Sequence[Head], searches: Sequence[Search]) -> Sequence[Execution]:
+        """What was chosen: nobody else can have taken it."""
+        del searches
+        found = [await self.execution(head.id) for head in chosen]
+        return [execution for execution in found if execution is not None]
+
+    async def orphans(self) -> Sequence[str]:
+        """All that runs: whoever ran it has owned the database before."""
         return self._ids("running_ids")
 
     async def lapsed(self, now: int) -> Sequence[str]:

@@ -1,31 +1,35 @@
 """`moderately.domain.ports.Store` on SQLite: one process owns the database and writes to it."""
 
 import sqlite3
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Final, TypeVar
 
 from moderately.domain.agents import Agent, AgentVersion
-from moderately.domain.errors import Conflict, ExecutionNotFound, ExecutionNotTerminal
+from moderately.domain.errors import ExecutionNotFound, ExecutionNotTerminal
 from moderately.domain.execution import Event, Execution, Step
-from moderately.domain.listing import Cursor, ExecutionList, ListQuery
+from moderately.domain.listing import ExecutionList, ListQuery
 from moderately.domain.ports import Clock
-from moderately.domain.storing import Listener
-from moderately.protocol.vocabulary import OrderBy, Status
+from moderately.domain.storing import Listener, WorkListener
+from moderately.domain.workers import Worker
+from moderately.protocol.vocabulary import Status
 from moderately.store.batched import BatchedStore
-from moderately.store.sqlite.database import free_pages
-from moderately.store.sqlite.lists import build_count, build_page
-from moderately.store.sqlite.readers import Readers
-from moderately.store.sqlite.rows import (
+from moderately.store.lists import Lists, make_page
+from moderately.store.rows import (
     EXECUTION_COLUMNS,
     STEPS,
+    check_schemas,
     read_agent,
     read_event,
     read_execution,
     read_step,
     read_version,
+    read_worker,
+    to_json,
     write_version,
 )
+from moderately.store.sqlite.database import free_pages
+from moderately.store.sqlite.readers import Readers
 from moderately.store.sqlite.writer import Writer
 from moderately.store.unit import Unit
 
@@ -63,15 +67,40 @@ class SQLiteStore(BatchedStore):
         self._listeners = listeners
         self._get = queries["get_execution"].format(columns=EXECUTION_COLUMNS)
         self._steps = queries["list_steps"].format(steps=STEPS)
+        self._lists = Lists(queries, hints=True, mark="?")
 
     def _submit(
-        self, work: Callable[[Unit], Coroutine[Any, Any, T]], *, lazy: bool = False
+        self,
+        work: Callable[[Unit], Coroutine[Any, Any, T]],
+        *,
+        names: Sequence[str] = (),
+        is_new: bool = False,
+        lazy: bool = False,
+        locks: bool = False,
+        patient: bool = False,
     ) -> Awaitable[T]:
+        # One connection writes, in the order of submission, and knows what has happened.
+        del names, is_new, locks, patient
         return self._writer.submit(work, lazy=lazy)
 
-    def subscribe(self, listener: Listener) -> None:
-        """Call this after each commit."""
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes write to the same database: none does."""
+        return False
+
+    def subscribe(
+        self,
+        listener: Listener,
+        *,
+        watched: Collection[str] = (),
+        on_work: WorkListener | None = None,
+    ) -> None:
+        """Call this after each commit. There are no other processes to hear of."""
+        del watched, on_work
         self._listeners.append(listener)
+
+    async def look_again(self) -> None:
+        """Nothing to do: word of a commit is never missed."""
 
     async def get(self, team_id: str, execution_id: str) -> Execution | None:
         """One execution of a team."""
@@ -84,13 +113,10 @@ class SQLiteStore(BatchedStore):
         """A page of a team's executions."""
 
         def read(connection: sqlite3.Connection) -> ExecutionList:
-            (total,) = connection.execute(*build_count(self._queries, team_id, query)).fetchone()
-            page = build_page(self._queries, team_id, query, total)
+            (total,) = connection.execute(*self._lists.count(team_id, query)).fetchone()
+            page = self._lists.page(team_id, query, total)
             rows = connection.execute(*page).fetchall() if total else []
-            items = [read_execution(row) for row in rows[: query.page_size]]
-            more = len(rows) > query.page_size and query.order_by is OrderBy.CREATED_AT
-            cursor = Cursor(items[-1].created_at, items[-1].id).encode() if more else None
-            return ExecutionList(items, total, cursor)
+            return make_page(rows, total, query)
 
         return await self._readers.far(read)
 
@@ -108,22 +134,30 @@ class SQLiteStore(BatchedStore):
         rows = self._readers.all(self._queries["list_events"], (execution_id, after, limit))
         return [read_event(row) for row in rows]
 
-    async def heartbeat(self, worker_id: str, seconds: float) -> None:
+    async def heartbeat(
+        self, worker_id: str, seconds: float, serves: Mapping[str, Sequence[str]]
+    ) -> None:
         """Renew a worker's lease."""
+        text = to_json(serves)
 
         def write(connection: sqlite3.Connection) -> None:
             now = self._clock.now()
-            connection.execute(
-                self._queries["beat"], (worker_id, now, now + int(seconds * 1_000_000))
-            )
+            until = now + int(seconds * 1_000_000)
+            connection.execute(self._queries["beat"], (worker_id, now, until, text))
             connection.execute(self._queries["forget_workers"], (now - _SILENT_MICROSECONDS,))
 
         await self._writer.submit_sql(write)
 
-    async def silent_since(self, worker_id: str) -> int | None:
-        """When a worker whose lease has ended was last heard of."""
-        row = self._readers.one(self._queries["silent_since"], (worker_id, self._clock.now()))
-        return None if row is None else int(row[0])
+    async def retire(self, worker_id: str) -> None:
+        """Forget a worker that has stopped."""
+        await self._writer.submit_sql(
+            lambda connection: connection.execute(self._queries["retire"], (worker_id,))
+        )
+
+    async def workers(self) -> Sequence[Worker]:
+        """The workers that are known, silent ones among them."""
+        rows = self._readers.all(self._queries["list_workers"], (self._clock.now(),))
+        return [read_worker(row) for row in rows]
 
     async def delete(self, team_id: str, execution_id: str) -> None:
         """Remove an execution that has ended, with all that belongs to it."""
@@ -182,7 +216,7 @@ class SQLiteStore(BatchedStore):
                 row = connection.execute(self._queries["get_agent_version"], key).fetchone()
                 known[key] = read_version(row) if row else None
             for version in versions:
-                _check_schemas(known[version.agent_id, version.version], version)
+                check_schemas(known[version.agent_id, version.version], version)
             for version in versions:
                 agent = (version.agent_id, version.version, now, now)
                 connection.execute(self._queries["upsert_agent"], agent)
@@ -226,15 +260,3 @@ class SQLiteStore(BatchedStore):
             connection.execute(self._queries["probe"], (self._clock.now(),))
 
         await self._writer.submit_sql(write)
-
-
-def _check_schemas(known: AgentVersion | None, version: AgentVersion) -> None:
-    if known is None:
-        return
-    for name in ("input_schema", "output_schema"):
-        if getattr(known, name) != getattr(version, name):
-            raise Conflict(
-                f"Agent {version.agent_id!r} has another {name} than its version"
-                f" {version.version!r} on record. Versions never change: give it a new one, as in"
-                f' @agent(version="…").'
-            )

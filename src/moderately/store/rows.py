@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from moderately.domain.agents import Agent, AgentVersion
+from moderately.domain.errors import Conflict
 from moderately.domain.execution import Event, Execution, Step
 from moderately.domain.keys import Key
+from moderately.domain.workers import Worker
 from moderately.protocol.vocabulary import Status
 from moderately.store.unit import EventRow
 
@@ -15,6 +17,7 @@ __all__ = [
     "EXECUTION_COLUMNS",
     "STEPS",
     "changed_row",
+    "check_schemas",
     "event_row",
     "execution_row",
     "read_agent",
@@ -23,6 +26,7 @@ __all__ = [
     "read_key",
     "read_step",
     "read_version",
+    "read_worker",
     "step_row",
     "to_json",
     "write_version",
@@ -223,9 +227,32 @@ def write_version(version: AgentVersion, now: int) -> tuple[Any, ...]:
     )
 
 
+def check_schemas(known: AgentVersion | None, version: AgentVersion) -> None:
+    """Refuse a version that is on record with other schemas.
+
+    Raises:
+        Conflict: If it is.
+    """
+    if known is None:
+        return
+    for name in ("input_schema", "output_schema"):
+        if getattr(known, name) != getattr(version, name):
+            raise Conflict(
+                f"Agent {version.agent_id!r} has another {name} than its version"
+                f" {version.version!r} on record. Versions never change: give it a new one, as in"
+                f' @agent(version="…").'
+            )
+
+
 def read_agent(row: Row) -> Agent:
     """An agent from a row of `list_agents`. Whether it is available, the engine knows."""
     return Agent(row[2], read_version(row[2:]), False, row[0], row[1])
+
+
+def read_worker(row: Row) -> Worker:
+    """A worker from a row of `list_workers`."""
+    serves = {agent_id: tuple(versions) for agent_id, versions in json.loads(row[3]).items()}
+    return Worker(row[0], row[1], bool(row[2]), serves)
 
 
 def read_key(row: Row) -> Key:

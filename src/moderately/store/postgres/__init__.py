@@ -1,0 +1,119 @@
+"""The PostgreSQL store: one database that any number of processes share."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from psycopg import Error
+
+from moderately.domain.ports import Clock
+from moderately.store.postgres.connections import Connections
+from moderately.store.postgres.keys import PostgresKeyStore
+from moderately.store.postgres.migrate import Migration, Standing, migrations, standing, upgrade
+from moderately.store.postgres.store import PostgresStore
+from moderately.store.queries import load_queries
+
+__all__ = [
+    "Error",
+    "Migration",
+    "OutOfStep",
+    "PostgresKeyStore",
+    "PostgresStore",
+    "Standing",
+    "Stores",
+    "migrations",
+    "open_connections",
+    "open_stores",
+    "standing",
+    "upgrade",
+]
+
+_CLOSE_SECONDS: Final = 5.0
+
+
+class OutOfStep(Exception):
+    """The database's schema is not for this program. The message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What lies in one database."""
+
+    executions: PostgresStore
+    keys: PostgresKeyStore
+
+
+@asynccontextmanager
+async def open_connections(
+    url: str, size: int, *, is_direct: bool = True
+) -> AsyncIterator[Connections]:
+    """Connect to a database.
+
+    Args:
+        url: Where it is.
+        size: How many connections at most.
+        is_direct: Whether there is no pooler between.
+
+    Raises:
+        psycopg.Error: If it cannot be reached.
+    """
+    connections = Connections(url, size, is_direct=is_direct)
+    try:
+        await connections.open()
+        yield connections
+    finally:
+        await connections.close()
+
+
+@asynccontextmanager
+async def open_stores(
+    url: str,
+    clock: Clock,
+    *,
+    session_url: str | None = None,
+    size: int = 8,
+    at: Callable[[str], None] = lambda _: None,
+) -> AsyncIterator[Stores]:
+    """Open a database, brought to the schema that this program needs by expand steps.
+
+    Args:
+        url: Where it is; through a pooler, if that is wanted.
+        clock: Tells the time.
+        session_url: Where it is without a pooler; the same when None.
+        size: How many connections at most, beside the session's own.
+        at: Called between any two things that a write does; see `Writer`.
+
+    Raises:
+        psycopg.Error: If it cannot be reached, or refuses.
+        OutOfStep: If its schema is not for this program.
+    """
+    queries = {
+        name: sql.replace("?", "%s")
+        for name, sql in load_queries("moderately.store", __name__).items()
+    }
+    async with open_connections(url, size, is_direct=session_url in (None, url)) as connections:
+        await _bring_up(connections)
+        batches = max(1, size - 2)
+        store = PostgresStore(
+            connections, session_url or url, queries, clock, batches=batches, at=at
+        )
+        try:
+            await store.start()
+            yield Stores(store, PostgresKeyStore(connections, queries, clock))
+        finally:
+            await store.close(_CLOSE_SECONDS)
+
+
+async def _bring_up(connections: Connections) -> None:
+    known = migrations()
+    async with connections.use(patience=600.0) as connection:
+        await upgrade(connection, known, with_contract=False)
+        found = await standing(connection, known)
+    if found.unknown:
+        raise OutOfStep(
+            f"the database was changed by a newer release ({', '.join(found.unknown)}), which this"
+            " one cannot work with: start a newer release"
+        )
+    if not found.fits:
+        raise OutOfStep("the database has to be upgraded first: run moderately db upgrade")

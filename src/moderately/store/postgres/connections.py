@@ -1,0 +1,192 @@
+"""Connections to PostgreSQL: a pool, how long each use may take, and what an error means."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import psycopg
+from psycopg import AsyncConnection, AsyncCursor
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg_pool import AsyncConnectionPool
+
+from moderately.domain.errors import Unavailable
+
+__all__ = [
+    "PATIENCE_SECONDS",
+    "Connection",
+    "Connections",
+    "break_off",
+    "conninfo",
+    "execute",
+    "is_lost",
+    "unavailable",
+]
+
+Connection = AsyncConnection[tuple[Any, ...]]
+
+PATIENCE_SECONDS: Final = 10.0
+"""How long the database may take for one thing before its connection is given up."""
+
+_QUICK_SECONDS: Final = 0.5
+_READ_ONLY: Final = "25006"
+_REASONS: Final = {
+    "53100": "The database's disk is full",
+    "53200": "The database is out of memory",
+    "53300": "The database takes no more connections",
+    _READ_ONLY: "The database takes no writes",
+    "3D000": "The database does not exist",
+    "28P01": "The database refuses the password",
+    "42501": "The database refuses access",
+    "42P01": "The database lacks a table: run moderately db upgrade",
+    "42703": "The database lacks a column: run moderately db upgrade",
+}
+# Kept short, so that what a dead or cut-off client has locked is free again before long.
+_SESSION: Final = (
+    "SET synchronous_commit = on; SET idle_in_transaction_session_timeout = '10s';"
+    " SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3"
+)
+_CLIENT: Final[dict[str, int | str]] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+    "application_name": "moderately",
+}
+
+logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+logging.getLogger("psycopg").setLevel(logging.ERROR)
+
+
+def conninfo(url: str) -> str:
+    """The connection string of a URL, with our timeouts where it has none of its own."""
+    given = conninfo_to_dict(url)
+    return make_conninfo(url, **{k: v for k, v in _CLIENT.items() if k not in given})
+
+
+def unavailable(error: psycopg.Error) -> Unavailable:
+    """Say what keeps the database from working, without its address."""
+    reason = _REASONS.get(getattr(error, "sqlstate", None) or "", "The database does not answer")
+    return Unavailable(f"{reason}; nothing was written. Try again later.", retry_after=1)
+
+
+async def execute(
+    connection: Connection, sql: str, parameters: Sequence[Any] = (), *, prepare: bool = True
+) -> AsyncCursor[tuple[Any, ...]]:
+    """Run a statement, prepared by the server for the next time.
+
+    Args:
+        connection: Where.
+        sql: One of our own texts; what comes from outside travels as a parameter.
+        parameters: The parameters.
+        prepare: Whether it is worth preparing.
+    """
+    # Without parameters a text may hold several statements, and percent signs.
+    return await connection.execute(sql.encode(), parameters or None, prepare=prepare)
+
+
+def is_lost(connection: Connection) -> bool:
+    """Whether a connection is of no use any more."""
+    return connection.closed or connection.broken
+
+
+def break_off(connection: Connection) -> None:
+    """End a connection at once: whoever waits for it gets an error.
+
+    Cancelling the one who waits would not do: the driver then asks the server to cancel, and waits
+    for that.
+    """
+    with (
+        contextlib.suppress(OSError, psycopg.Error),
+        socket.socket(fileno=os.dup(connection.fileno())) as wire,
+    ):
+        wire.shutdown(socket.SHUT_RDWR)
+
+
+class Connections:
+    """A pool of connections, each in autocommit mode.
+
+    Args:
+        url: Where the database is.
+        size: How many connections at most.
+        is_direct: Whether there is no pooler between, so that sessions may be set up.
+    """
+
+    def __init__(self, url: str, size: int, *, is_direct: bool) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._is_direct = is_direct
+        self._is_down = False
+        self._checking: asyncio.Task[None] | None = None
+        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+            conninfo(url),
+            min_size=min(2, size),
+            max_size=size,
+            open=False,
+            kwargs={"autocommit": True},
+            configure=self._configure,
+            reconnect_timeout=PATIENCE_SECONDS,
+            max_idle=600.0,
+        )
+
+    async def open(self) -> None:
+        """Connect.
+
+        Raises:
+            psycopg.Error: If it cannot.
+        """
+        await self._pool.open()
+        async with self.use():
+            return
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._checking is not None:
+            self._checking.cancel()
+        await self._pool.close(timeout=1.0)
+
+    async def _configure(self, connection: Connection) -> None:
+        if self._is_direct:
+            await connection.execute(_SESSION)
+
+    @asynccontextmanager
+    async def use(self, patience: float = PATIENCE_SECONDS) -> AsyncIterator[Connection]:
+        """Use a connection, for so long.
+
+        Args:
+            patience: After how many seconds the connection is broken off.
+
+        Raises:
+            psycopg.Error: If there is none, it breaks, or a statement fails.
+        """
+        # While the database is away, callers are told so soon instead of after the whole patience.
+        wait = _QUICK_SECONDS if self._is_down else PATIENCE_SECONDS / 2
+        try:
+            connection = await self._pool.getconn(wait)
+        except psycopg.Error:
+            self._is_down = True
+            raise
+        timer = self._loop.call_later(patience, break_off, connection)
+        try:
+            yield connection
+            self._is_down = False
+        except psycopg.Error:
+            if is_lost(connection):
+                self._check_others()
+            raise
+        finally:
+            timer.cancel()
+            await self._pool.putconn(connection)
+
+    def _check_others(self) -> None:
+        """One connection was lost: the idle ones may be as well."""
+        if self._checking is None or self._checking.done():
+            self._checking = self._loop.create_task(self._check())
+
+    async def _check(self) -> None:
+        with contextlib.suppress(psycopg.Error):
+            await self._pool.check()

@@ -1,0 +1,251 @@
+"""A process's own connection: by it the process hears of others, tells them, and is known to live.
+
+It listens (LISTEN) for what other processes have committed, and says (NOTIFY) what this one has:
+after the commit, many at a time, and ids only. As long as it lasts it holds a lock, by whose
+absence the others know at once that the process is dead. It needs a session, and so a way around a
+pooler that shares sessions. What is missed while it is broken, the others' polling finds.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import secrets
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+import psycopg
+
+from moderately.store.postgres.connections import (
+    Connection,
+    break_off,
+    conninfo,
+    execute,
+    unavailable,
+)
+
+__all__ = ["News", "Session"]
+
+_log = logging.getLogger(__name__)
+
+_PING_SECONDS: Final = 1.0
+_PATIENCE_SECONDS: Final = 5.0
+_RETRY_SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0)
+_IDS_IN_A_WORD: Final = 128
+_AGENTS_IN_A_WORD: Final = 6
+_MOST_UNTOLD: Final = 20_000
+
+_encode: Final = json.JSONEncoder(separators=(",", ":")).encode
+
+
+class News(NamedTuple):
+    """What a process has committed.
+
+    Attributes:
+        execution_ids: What has changed.
+        agent_ids: The agents of which executions may start.
+        freed_ids: The agents of which executions have ended.
+        due_at: The first time that something waits for, in microseconds.
+    """
+
+    execution_ids: Collection[str] = ()
+    agent_ids: Collection[str] = ()
+    freed_ids: Collection[str] = ()
+    due_at: int | None = None
+
+    def words(self, sender: str) -> Iterable[str]:
+        """The news as notifications, of less than 8,000 bytes each."""
+        named = [name.removeprefix("exec_") for name in self.execution_ids]
+        parts = (
+            (named, _IDS_IN_A_WORD),
+            (list(self.agent_ids), _AGENTS_IN_A_WORD),
+            (list(self.freed_ids), _AGENTS_IN_A_WORD),
+        )
+        number = max(1, *(-(-len(part) // size) for part, size in parts))
+        for n in range(number):
+            lists = [part[n * size : (n + 1) * size] for part, size in parts]
+            yield _encode([sender, *lists, None if n else self.due_at])
+
+    @classmethod
+    def read(cls, word: str) -> tuple[str, "News"]:
+        """Who sent a notification, and its news.
+
+        Raises:
+            ValueError: If it is not one of ours.
+        """
+        sender, ids, agents, freed, due_at = json.loads(word)
+        return sender, cls([f"exec_{name}" for name in ids], agents, freed, due_at)
+
+
+class _Untold:
+    """News that were not told yet, put together."""
+
+    def __init__(self) -> None:
+        self._ids: set[str] = set()
+        self._agents: set[str] = set()
+        self._freed: set[str] = set()
+        self._due_at: int | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self._ids or self._agents or self._freed or self._due_at is not None)
+
+    def add(self, news: News) -> None:
+        if len(self._ids) < _MOST_UNTOLD:
+            self._ids.update(news.execution_ids)
+        self._agents.update(news.agent_ids)
+        self._freed.update(news.freed_ids)
+        times = [at for at in (self._due_at, news.due_at) if at is not None]
+        self._due_at = min(times, default=None)
+
+    def take(self) -> News | None:
+        """Everything; None if there is nothing."""
+        news = News(self._ids, self._agents, self._freed, self._due_at) if self else None
+        self._ids, self._agents, self._freed, self._due_at = set(), set(), set(), None
+        return news
+
+
+class Session:
+    """The connection, made anew whenever it breaks.
+
+    Args:
+        url: Where the database is, without a pooler that shares sessions.
+        queries: The named queries.
+        on_news: Called with what another process tells.
+        on_back: Called whenever the connection is there again.
+
+    Attributes:
+        number: The number of the lock that it holds; None while there is no connection.
+        since: Since when there is a connection, on the monotonic clock.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        queries: Mapping[str, str],
+        on_news: Callable[[News], None],
+        on_back: Callable[[], None],
+    ) -> None:
+        self._conninfo = conninfo(url)
+        self._queries = queries
+        self._on_news = on_news
+        self._on_back = on_back
+        self._loop = asyncio.get_running_loop()
+        self._name = secrets.token_hex(4)
+        self._untold = _Untold()
+        self._task: asyncio.Task[None] | None = None
+        self._up = asyncio.Event()
+        self._wake: Callable[[], None] = lambda: None
+        self.number: int | None = None
+        self.since = 0.0
+
+    async def start(self) -> None:
+        """Connect, and go on for as long as the process does.
+
+        Raises:
+            psycopg.Error: If it cannot.
+        """
+        connection = await self._connect()
+        self._task = self._loop.create_task(self._keep(connection))
+
+    async def stop(self) -> None:
+        """Disconnect: from here on the process counts as gone."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    def tell(self, news: News) -> None:
+        """Tell the others, soon and together with what comes meanwhile."""
+        if self.number is None:
+            return
+        self._untold.add(news)
+        self._wake()
+
+    async def _connect(self) -> Connection:
+        connection = await Connection.connect(self._conninfo, autocommit=True)
+        try:
+            connection.add_notify_handler(lambda notify: self._hear(notify.payload))
+            # A notification is no fact: it need not wait for the disk.
+            await execute(connection, "SET synchronous_commit = off", prepare=False)
+            await execute(connection, "LISTEN moderately", prepare=False)
+            number = secrets.randbits(31)
+            await execute(connection, self._sql("lock_session"), (number,))
+        except BaseException:
+            await connection.close()
+            raise
+        self.number, self.since = number, time.monotonic()
+        return connection
+
+    async def _keep(self, connection: Connection | None) -> None:
+        failures = 0
+        while True:
+            try:
+                connection = connection or await self._connect()
+                failures = 0
+                self._on_back()
+                await self._serve(connection)
+            except psycopg.Error as error:
+                if not failures:
+                    _log.warning("%s; connecting again", unavailable(error).message.split(";")[0])
+            finally:
+                self.number = None
+                self._untold.take()
+                if connection is not None:
+                    await connection.close()
+                    connection = None
+            await asyncio.sleep(_RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)])
+            failures += 1
+
+    async def _serve(self, connection: Connection) -> None:
+        pinged = self._loop.time()
+        while True:
+            await self._wait(connection, pinged + _PING_SECONDS)
+            connection.pgconn.consume_input()
+            while (notify := connection.pgconn.notifies()) is not None:
+                self._hear(notify.extra.decode())
+            if news := self._untold.take():
+                words = list(news.words(self._name))
+                await self._execute(connection, self._sql("send"), (words,))
+            elif self._loop.time() >= pinged + _PING_SECONDS:
+                await self._execute(connection, "SELECT 1", ())
+                pinged = self._loop.time()
+
+    async def _wait(self, connection: Connection, until: float) -> None:
+        """Wait until there is something to hear or to tell, or for so long."""
+        if self._untold:
+            return
+        future: asyncio.Future[None] = self._loop.create_future()
+
+        def wake() -> None:
+            if not future.done():
+                future.set_result(None)
+
+        number = connection.fileno()
+        self._wake = wake
+        timer = self._loop.call_at(until, wake)
+        self._loop.add_reader(number, wake)
+        try:
+            await future
+        finally:
+            self._loop.remove_reader(number)
+            self._wake = lambda: None
+            timer.cancel()
+
+    async def _execute(self, connection: Connection, sql: str, parameters: tuple[Any, ...]) -> None:
+        timer = self._loop.call_later(_PATIENCE_SECONDS, break_off, connection)
+        try:
+            await execute(connection, sql, parameters)
+        finally:
+            timer.cancel()
+
+    def _hear(self, word: str) -> None:
+        try:
+            sender, news = News.read(word)
+        except (ValueError, TypeError):
+            return
+        if sender != self._name:
+            self._on_news(news)
+
+    def _sql(self, name: str) -> str:
+        return self._queries[name]

@@ -1,0 +1,355 @@
+"""`moderately.domain.storing.Store` on PostgreSQL: any number of processes share the database."""
+
+import asyncio
+import time
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Iterable,
+    Mapping,
+    Sequence,
+)
+from collections.abc import Set as AbstractSet
+from typing import Any, Final, TypeVar
+
+from moderately.domain.agents import Agent, AgentVersion
+from moderately.domain.errors import ExecutionNotFound, ExecutionNotTerminal, Unavailable
+from moderately.domain.execution import FOREVER, Event, Execution, Step
+from moderately.domain.listing import ExecutionList, ListQuery
+from moderately.domain.ports import Clock
+from moderately.domain.storing import Change, Listener, Work, WorkListener
+from moderately.domain.workers import Worker
+from moderately.protocol.vocabulary import Status
+from moderately.store.batched import BatchedStore
+from moderately.store.lists import Lists, make_page
+from moderately.store.postgres.connections import Connections
+from moderately.store.postgres.reads import Reads
+from moderately.store.postgres.registry import register
+from moderately.store.postgres.session import News, Session
+from moderately.store.postgres.writer import Writer
+from moderately.store.rows import (
+    STEPS,
+    read_agent,
+    read_event,
+    read_step,
+    read_version,
+    read_worker,
+    to_json,
+)
+from moderately.store.unit import Unit
+
+__all__ = ["PostgresStore"]
+
+T = TypeVar("T")
+
+_SILENT_MICROSECONDS: Final = 3600 * 1_000_000
+_SUSPECT_SECONDS: Final = 0.15
+_CALM_SECONDS: Final = 3.0
+_GLANCE_LIMIT: Final = 1000
+
+
+class PostgresStore(BatchedStore):
+    """The store. Made by `open_stores`.
+
+    Args:
+        connections: The connections.
+        url: Where the database is, without a pooler that shares sessions.
+        queries: The named queries.
+        clock: Tells the time.
+        batches: How many batches of writes may be under way at once.
+        at: Called between any two things that a write does; see `Writer`.
+    """
+
+    def __init__(
+        self,
+        connections: Connections,
+        url: str,
+        queries: Mapping[str, str],
+        clock: Clock,
+        *,
+        batches: int,
+        at: Callable[[str], None],
+    ) -> None:
+        self._queries = queries
+        self._lists = Lists(queries, hints=False, mark="%s")
+        self._reads = Reads(connections, queries)
+        self._session = Session(url, queries, self._hear, self._come_back)
+        self._writer = Writer(
+            connections,
+            queries,
+            clock,
+            on_commit=self._tell,
+            dead=self._find_dead,
+            limit=batches,
+            at=at,
+        )
+        self._connections = connections
+        self._listeners: list[tuple[Listener, Collection[str], WorkListener | None]] = []
+        self._suspects: dict[str, float] = {}
+        self._heard: set[str] = set()
+        self._listening: asyncio.Task[None] | None = None
+        self._loop = asyncio.get_running_loop()
+
+    async def start(self) -> None:
+        """Begin to hear of the other processes."""
+        await self._session.start()
+
+    async def close(self, seconds: float) -> None:
+        """Wait for the writes that were taken, for so long at most, and disconnect."""
+        await self._writer.close(seconds)
+        if self._listening is not None:
+            self._listening.cancel()
+        await self._session.stop()
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes write to the same database: they do."""
+        return True
+
+    def _submit(
+        self,
+        work: Callable[[Unit], Coroutine[Any, Any, T]],
+        *,
+        names: Sequence[str] = (),
+        is_new: bool = False,
+        lazy: bool = False,
+        locks: bool = False,
+        patient: bool = False,
+    ) -> Awaitable[T]:
+        reads = () if is_new else names
+        return self._writer.submit(
+            work, names=names, reads=reads, lazy=lazy, locks=locks, patient=patient
+        )
+
+    def subscribe(
+        self,
+        listener: Listener,
+        *,
+        watched: Collection[str] = (),
+        on_work: WorkListener | None = None,
+    ) -> None:
+        """Call this after each commit here, and when others change what is watched."""
+        self._listeners.append((listener, watched, on_work))
+
+    def _tell(self, changes: Sequence[Change]) -> None:
+        """A commit of this process: tell everybody here, and then the others."""
+        for listener, _, _ in self._listeners:
+            listener(changes)
+        ids, agents, freed, due_at = [], set(), set(), FOREVER
+        for change in changes:
+            ids.append(change.execution_id)
+            execution = change.execution
+            if execution is None or execution.status is Status.RUNNING:
+                continue
+            if execution.status is not Status.PENDING:
+                freed.add(change.agent_id)
+            elif execution.run_at is None:
+                agents.add(change.agent_id)
+            times = (execution.run_at, execution.deadline_at)
+            due_at = min([due_at, *(at for at in times if at is not None)])
+        self._session.tell(News(ids, agents, freed, None if due_at == FOREVER else due_at))
+
+    def _hear(self, news: News) -> None:
+        """Another process tells of a commit."""
+        if news.agent_ids or news.freed_ids or news.due_at is not None:
+            self._say_work(Work(news.agent_ids, news.freed_ids, news.due_at))
+        watched = [collection for _, collection, _ in self._listeners]
+        wanted = [one for one in news.execution_ids if any(one in found for found in watched)]
+        if wanted:
+            self._heard.update(wanted)
+            self._listen()
+
+    def _say_work(self, work: Work) -> None:
+        for _, _, on_work in self._listeners:
+            if on_work is not None:
+                on_work(work)
+
+    def _come_back(self) -> None:
+        """The session is there again: what was said meanwhile was missed."""
+        self._say_work(Work())
+        for _, watched, _ in self._listeners:
+            self._heard.update(watched)
+        if self._heard:
+            self._listen()
+
+    def _listen(self) -> None:
+        if self._listening is None or self._listening.done():
+            self._listening = self._loop.create_task(self._read_heard())
+
+    async def _read_heard(self) -> None:
+        """Read what others have changed, and tell everybody here: many at a time."""
+        while self._heard:
+            wanted, self._heard = self._heard, set()
+            for name in wanted:
+                self._writer.live.pop(name, None)
+            try:
+                found = await self._reads.executions(wanted)
+            except Unavailable:
+                # Polling finds it.
+                return
+            self._say([_foreign(execution) for execution in found if execution is not None])
+
+    def _say(self, changes: Sequence[Change]) -> None:
+        if changes:
+            for listener, _, _ in self._listeners:
+                listener(changes)
+
+    async def look_again(self) -> None:
+        """Tell once more of all that is watched, in case that word of a change was missed."""
+        watched = {name for _, names, _ in self._listeners for name in names}
+        ids = sorted(watched)
+        changes: list[Change] = []
+        for start in range(0, len(ids), _GLANCE_LIMIT):
+            for row in await self._reads.all("glance", ids[start : start + _GLANCE_LIMIT]):
+                name, agent_id, status, fence, seq = row
+                live = self._writer.live.get(name)
+                if live is None or (live.status.value, live.fence) != (status, fence):
+                    is_over = Status(status) is not Status.RUNNING
+                    if is_over or live is not None:
+                        self._heard.add(name)
+                changes.append(Change(name, agent_id, Status(status), seq, is_foreign=True))
+        self._say([one for one in changes if one.execution_id not in self._heard])
+        if self._heard:
+            self._listen()
+        self._say_work(Work())
+
+    async def get(self, team_id: str, execution_id: str) -> Execution | None:
+        """One execution of a team."""
+        [found] = await self._reads.executions([execution_id])
+        return found if found is not None and found.team_id == team_id else None
+
+    async def steps(self, execution_id: str) -> Sequence[Step]:
+        """The journal."""
+        rows = await self._reads.all("list_steps", execution_id, steps=STEPS)
+        return [read_step(row) for row in rows]
+
+    async def places(self, execution_id: str) -> AbstractSet[str]:
+        """The places in the agent's code whose events are on record."""
+        return {row[0] for row in await self._reads.all("list_places", execution_id)}
+
+    async def events(self, execution_id: str, *, after: int, limit: int) -> Sequence[Event]:
+        """The events behind a number, in order."""
+        rows = await self._reads.all("list_events", execution_id, after, limit)
+        return [read_event(row) for row in rows]
+
+    async def heartbeat(
+        self, worker_id: str, seconds: float, serves: Mapping[str, Sequence[str]]
+    ) -> None:
+        """Renew a worker's lease."""
+        number = self._session.number
+        if number is None:
+            raise Unavailable("The database does not answer; the lease was not renewed.")
+        beat = (worker_id, int(seconds * 1_000_000), to_json(serves), number)
+        await self._reads.run("beat", *beat)
+        await self._reads.run("forget_workers", _SILENT_MICROSECONDS)
+
+    async def retire(self, worker_id: str) -> None:
+        """Forget a worker that has stopped."""
+        await self._reads.run("retire", worker_id)
+
+    async def workers(self) -> Sequence[Worker]:
+        """The workers that are known, silent ones among them."""
+        return [read_worker(row) for row in await self._reads.all("list_workers")]
+
+    def _find_dead(self, silent: Iterable[tuple[str, bool]]) -> list[str]:
+        """Which of the silent workers are dead.
+
+        A lease that has ended is enough. A session that has ended means that the process is dead,
+        or was cut off, and must be so for a moment: it may be connecting again. After this process
+        has itself been cut off, it is not told from the others for a while.
+        """
+        now, dead, suspects = time.monotonic(), [], {}
+        is_calm = self._session.number is not None and now - self._session.since > _CALM_SECONDS
+        for worker_id, is_over in silent:
+            since = suspects[worker_id] = self._suspects.get(worker_id, now)
+            if is_over or (is_calm and now - since >= _SUSPECT_SECONDS):
+                dead.append(worker_id)
+        self._suspects = suspects if is_calm else {}
+        return dead
+
+    async def delete(self, team_id: str, execution_id: str) -> None:
+        """Remove an execution that has ended, with all that belongs to it."""
+        found = await self.get(team_id, execution_id)
+        if found is None:
+            raise ExecutionNotFound(f"There is no execution {execution_id!r}.")
+        [(number,)] = await self._reads.run("delete_executions", [execution_id])
+        if number != 1:
+            raise ExecutionNotTerminal(
+                f"Execution {execution_id} is {found.status.value}; cancel it, or wait until it"
+                " ends, before you delete it."
+            )
+
+    async def prune(self, before: int, limit: int) -> int:
+        """Remove executions that ended before a time. Autovacuum gives their room back."""
+        removed, team = 0, ""
+        while removed < limit:
+            [(found,)] = await self._reads.all("next_team", team)
+            if found is None:
+                break
+            rows = await self._reads.run("prunable_ids", found, before, limit - removed)
+            [(number,)] = await self._reads.run("delete_executions", [row[0] for row in rows])
+            removed += number
+            team = found
+        return removed
+
+    async def vacuum(self) -> int:
+        """Nothing to do: autovacuum does it."""
+        return 0
+
+    async def register(self, versions: Sequence[AgentVersion]) -> None:
+        """Record the versions of agents in code; a new one as its agent's newest."""
+        await register(self._connections, self._queries, versions)
+
+    async def agents(self, *, offset: int, limit: int) -> tuple[Sequence[Agent], int]:
+        """A page of agents by name, and how many there are in all."""
+        [(total,)] = await self._reads.all("count_agents")
+        rows = await self._reads.all("list_agents", limit, offset)
+        return [read_agent(row) for row in rows], total
+
+    async def agent(self, agent_id: str) -> Agent | None:
+        """One agent."""
+        rows = await self._reads.all("get_agent", agent_id)
+        return read_agent(rows[0]) if rows else None
+
+    async def agent_versions(self, agent_id: str) -> Sequence[AgentVersion]:
+        """An agent's versions, newest first."""
+        rows = await self._reads.all("list_agent_versions", agent_id)
+        return [read_version(row) for row in rows]
+
+    async def counts(self) -> Mapping[Status, int]:
+        """How many executions there are, by status."""
+        found: dict[str, int] = dict(await self._reads.all("count_by_status"))
+        return {status: found.get(status.value, 0) for status in Status}
+
+    async def time(self) -> int:
+        """The database's time in microseconds, as near as it can be told from here."""
+        begun = time.monotonic()
+        [(now,)] = await self._reads.all("server_time")
+        return int(now + (time.monotonic() - begun) * 500_000)
+
+    async def probe(self) -> None:
+        """Find out whether a write would succeed."""
+        [(is_read_only,)] = await self._reads.run("probe")
+        if is_read_only:
+            raise Unavailable("The database takes no writes.")
+
+    # The last, since in its body it hides the type of the same name.
+    async def list(self, team_id: str, query: ListQuery) -> ExecutionList:
+        """A page of a team's executions."""
+        # The total is only a hint to what chooses an index, and here nothing does.
+        both = self._lists.count(team_id, query), self._lists.page(team_id, query, 0)
+        [(total,)], rows = await self._reads.both(*both)
+        return make_page(rows, total, query)
+
+
+def _foreign(execution: Execution) -> Change:
+    return Change(
+        execution.id,
+        execution.agent_id,
+        execution.status,
+        execution.event_seq,
+        execution,
+        is_foreign=True,
+    )

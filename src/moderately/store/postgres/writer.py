@@ -1,0 +1,401 @@
+"""Group commit: writes that arrive together share one transaction, and one way to the server.
+
+A write is a coroutine over a `Unit`, as everywhere. A batch of them is at first *quick*: it reads
+without locks, or not at all where it knows what runs here, and sends all that it writes as one
+statement, which is a transaction of its own. Each change of an execution is guarded by the status,
+fence and event number that were read; where another process was first, the database refuses the
+whole statement, and the batch runs again within a transaction that locks what it reads, in the
+order of the ids. So do at once those writes that look for what they change (claims and their like).
+
+While a batch is under way, the next one gathers. A batch that takes long, since it waits for a lock
+or for the network, holds up only the writes to the same executions: these never overtake each
+other, and others go on over further connections.
+
+When the connection breaks between the sending of a commit and its answer, nobody knows whether it
+has happened. The batch then asks the database, for as long as it takes: a transaction is known by
+an event that it records. So no write is ever done twice, and none is reported as lost that was not.
+"""
+
+import asyncio
+import itertools
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import psycopg
+from psycopg import errors
+
+from moderately.domain.errors import DomainError, FencedOut, IllegalTransition, Unavailable
+from moderately.domain.ports import Clock
+from moderately.domain.storing import Change
+from moderately.protocol.vocabulary import Status
+from moderately.store.postgres.connections import (
+    PATIENCE_SECONDS,
+    Connection,
+    Connections,
+    execute,
+    is_lost,
+    unavailable,
+)
+from moderately.store.postgres.flush import Flush
+from moderately.store.postgres.source import PostgresSource
+from moderately.store.unit import Unit
+
+if TYPE_CHECKING:
+    from moderately.domain.execution import Execution
+
+__all__ = ["Writer"]
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+_BATCH_LIMIT: Final = 512
+_LAZY_SECONDS: Final = 0.005
+_SLOW_SECONDS: Final = 0.005
+_TRIES: Final = 8
+_RETRY_SECONDS: Final = 0.25
+_REFUSALS: Final = (DomainError, FencedOut, IllegalTransition)
+_PASSING: Final = (errors.DeadlockDetected, errors.SerializationFailure)
+_CHANGED: Final = "MD001"
+
+Operation = Callable[[Unit], Coroutine[Any, Any, Any]]
+
+
+class _Unheard(Exception):
+    """The connection broke before the answer to a commit came."""
+
+
+@dataclass(slots=True, eq=False)
+class _Write:
+    operation: Operation
+    names: Sequence[str]
+    reads: Sequence[str]
+    locks: bool
+    patient: bool
+    future: asyncio.Future[Any]
+    result: Any = None
+    error: BaseException | None = None
+
+
+@dataclass(slots=True, eq=False)
+class _Batch:
+    writes: Sequence[_Write]
+    begun: float
+    locks: bool
+    names: set[str] = field(default_factory=set)
+    unit: Unit | None = None
+    is_sent: bool = False
+    # What was sent without an answer: each unit, with what its writes came to.
+    unheard: list[tuple[Unit, list[tuple[Any, BaseException | None]]]] = field(default_factory=list)
+
+    def outcomes(self) -> list[tuple[Any, BaseException | None]]:
+        return [(write.result, write.error) for write in self.writes]
+
+
+class Writer:
+    """Runs writes.
+
+    Args:
+        connections: The connections.
+        queries: The named queries.
+        clock: Tells the time.
+        on_commit: Called on the event loop after each commit, with what it changed.
+        dead: Tells which of the workers that are silent are dead.
+        limit: How many batches may be under way at once.
+        at: Called between any two things that a write does, with a name for the place: for tests
+            that crash there.
+    """
+
+    def __init__(
+        self,
+        connections: Connections,
+        queries: Mapping[str, str],
+        clock: Clock,
+        *,
+        on_commit: Callable[[Sequence[Change]], None],
+        dead: Callable[[Iterable[tuple[str, bool]]], list[str]],
+        limit: int,
+        at: Callable[[str], None],
+    ) -> None:
+        self._connections = connections
+        self._queries = queries
+        self._statements = Flush(dict(queries))
+        self._clock = clock
+        self._on_commit = on_commit
+        self._dead = dead
+        self._limit = limit
+        self._at = at
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[_Write] = deque()
+        self._under_way: dict[_Batch, asyncio.Task[None]] = {}
+        self._wake: asyncio.Handle | None = None
+        self._wake_at = 0.0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._closed = False
+        self.live: dict[str, Execution] = {}
+
+    def submit(
+        self,
+        operation: Callable[[Unit], Coroutine[Any, Any, T]],
+        *,
+        names: Sequence[str] = (),
+        reads: Sequence[str] = (),
+        lazy: bool = False,
+        locks: bool = False,
+        patient: bool = False,
+    ) -> Awaitable[T]:
+        """Queue a write.
+
+        Args:
+            operation: The write.
+            names: What it is about: writes with a name in common happen in their order.
+            reads: The executions that it will read.
+            lazy: Whether it may wait a few milliseconds for company.
+            locks: Whether it has to lock what it reads.
+            patient: Whether its caller rather waits than is told that it is not known whether the
+                write has happened.
+
+        Returns:
+            Its result, once it is on disk. A caller that gives up does not undo the write.
+        """
+        future: asyncio.Future[T] = self._loop.create_future()
+        if self._closed:
+            future.set_exception(Unavailable("The service is stopping; try again later."))
+            return future
+        self._waiting.append(_Write(operation, names, reads, locks, patient, future))
+        self._idle.clear()
+        self._schedule(_LAZY_SECONDS if lazy else 0.0)
+        return future
+
+    async def close(self, seconds: float) -> None:
+        """Take no more writes, and wait for those that were taken, for so long at most."""
+        self._closed = True
+        self._schedule(0.0)
+        try:
+            await asyncio.wait_for(self._idle.wait(), seconds)
+        except TimeoutError:
+            _log.warning("%d writes are not known to be on disk", len(self._under_way))
+        for task in list(self._under_way.values()):
+            task.cancel()
+        _fail(self._waiting, Unavailable("The service is stopping; try again later."))
+
+    def _schedule(self, delay: float) -> None:
+        at = self._loop.time() + delay
+        if self._wake is not None:
+            if at >= self._wake_at:
+                return
+            self._wake.cancel()
+        self._wake_at = at
+        if delay:
+            self._wake = self._loop.call_later(delay, self._flush)
+        else:
+            self._wake = self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._wake = None
+        while self._waiting and len(self._under_way) < self._limit:
+            now = self._loop.time()
+            quick = [batch.begun for batch in self._under_way if not batch.locks]
+            newest = max(quick, default=0.0)
+            if (wait := newest + _SLOW_SECONDS - now) > 0:
+                # Those under way will be back soon: what comes meanwhile goes together.
+                self._schedule(wait)
+                return
+            writes = self._take()
+            if not writes:
+                return
+            batch = _Batch(writes, now, writes[0].locks)
+            batch.names.update(itertools.chain.from_iterable(w.names for w in writes))
+            self._under_way[batch] = self._loop.create_task(self._run(batch))
+
+    def _take(self) -> list[_Write]:
+        """The writes for the next batch: none that would overtake another about the same."""
+        blocked = set(itertools.chain.from_iterable(batch.names for batch in self._under_way))
+        taken: list[_Write] = []
+        left: deque[_Write] = deque()
+        while self._waiting and len(taken) < _BATCH_LIMIT:
+            write = self._waiting.popleft()
+            if not blocked.isdisjoint(write.names) or (taken and (write.locks or taken[0].locks)):
+                left.append(write)
+                blocked.update(write.names)
+            else:
+                taken.append(write)
+        left.extend(self._waiting)
+        self._waiting = left
+        return taken
+
+    async def _run(self, batch: _Batch) -> None:
+        try:
+            await self._perform(batch)
+        except Exception as error:  # noqa: BLE001 - its callers get it, whatever it is
+            _fail(batch.writes, error)
+        finally:
+            del self._under_way[batch]
+            if self._waiting:
+                self._schedule(0.0)
+            elif not self._under_way:
+                self._idle.set()
+
+    async def _perform(self, batch: _Batch) -> None:
+        """Write a batch, and tell what came of it."""
+        for number in itertools.count():
+            try:
+                unit: Unit | None = await self._attempt(batch)
+            except Exception as error:  # noqa: BLE001 - its callers get it, whatever it is
+                if await self._has_failed(batch, error, number):
+                    return
+                unit = await self._committed(batch)
+            if unit is not None:
+                self._tell(batch, unit)
+                return
+            # Once more, with locks: what is known of the executions may be wrong.
+            batch.locks = True
+            for name in batch.names:
+                self.live.pop(name, None)
+
+    async def _has_failed(self, batch: _Batch, error: Exception, number: int) -> bool:
+        """Whether an error is the end of a batch, so that its callers have been told."""
+        if isinstance(error, _Unheard):
+            self._give_notice(batch)
+            return False
+        is_alone = len(batch.writes) == 1
+        if isinstance(error, errors.UniqueViolation):
+            is_passing = is_alone or not batch.locks
+        else:
+            is_passing = isinstance(error, _PASSING) or getattr(error, "sqlstate", "") == _CHANGED
+        if is_passing and number < _TRIES:
+            return False
+        if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+            _fail(batch.writes, unavailable(error))
+        elif is_alone:
+            _fail(batch.writes, error)
+        else:
+            await self._part(batch)
+        return True
+
+    async def _part(self, batch: _Batch) -> None:
+        """Run each write of a batch again alone, so that one fails alone."""
+        for write in batch.writes:
+            alone = _Batch([write], batch.begun, locks=True)
+            alone.names.update(write.names)
+            await self._perform(alone)
+
+    async def _attempt(self, batch: _Batch) -> Unit:
+        batch.is_sent = False
+        async with self._connections.use() as connection:
+            try:
+                return await self._transact(connection, batch)
+            except BaseException as error:
+                lost = is_lost(connection)
+                if batch.locks and not lost:
+                    await execute(connection, "ROLLBACK", prepare=False)
+                if batch.is_sent and lost and isinstance(error, psycopg.Error):
+                    raise _Unheard from error
+                raise
+
+    async def _transact(self, connection: Connection, batch: _Batch) -> Unit:
+        source = PostgresSource(
+            connection, self._queries, self.live, self._dead, is_locking=batch.locks
+        )
+        unit = batch.unit = Unit(source, self._clock)
+        if batch.locks:
+            await execute(connection, "BEGIN", prepare=False)
+        await source.prefetch(itertools.chain.from_iterable(w.reads for w in batch.writes))
+        for write in batch.writes:
+            size = unit.size()
+            write.result = write.error = None
+            try:
+                write.result = await write.operation(unit)
+            except _REFUSALS as error:
+                if unit.size() != size:
+                    raise
+                write.error = error
+        self._at("gathered")
+        statements = self._statements(unit)
+        batch.is_sent = bool(statements)
+        if len(statements) == 1 and not batch.locks:
+            sql, parameters = statements[0]
+            await execute(connection, sql, parameters)
+        elif statements or batch.locks:
+            async with connection.pipeline():
+                if not batch.locks:
+                    await execute(connection, "BEGIN", prepare=False)
+                    batch.locks = True
+                for sql, parameters in statements:
+                    await execute(connection, sql, parameters)
+                    self._at("statement")
+                await execute(connection, "COMMIT", prepare=False)
+        self._at("committed")
+        return unit
+
+    def _give_notice(self, batch: _Batch) -> None:
+        """Tell the callers that cannot wait so long that the outcome is not known."""
+        if batch.unit is not None:
+            batch.unheard.append((batch.unit, batch.outcomes()))
+        if len(batch.unheard) > 1:
+            return
+        error = Unavailable(
+            "The database was lost before it had confirmed the write, which may have happened or"
+            " may happen yet. Try again later, with the same idempotency key."
+        )
+        impatient = [write for write in batch.writes if not write.patient]
+        self._loop.call_later(PATIENCE_SECONDS, _fail, impatient, error)
+
+    async def _committed(self, batch: _Batch) -> Unit | None:
+        """Which of the units without an answer is on record, if one is; its outcomes are set."""
+        for unit, outcomes in batch.unheard:
+            if await self._is_on_record(unit):
+                for write, (result, error) in zip(batch.writes, outcomes, strict=True):
+                    write.result, write.error = result, error
+                return unit
+        return None
+
+    async def _is_on_record(self, unit: Unit) -> bool:
+        if not unit.events:
+            return False
+        witness = unit.events[-1]
+        event = (witness.execution_id, witness.seq, witness.event.type, witness.created_at)
+        lock = self._queries["lock_executions"].format(columns="id")
+        while True:
+            try:
+                async with self._connections.use() as connection, connection.transaction():
+                    # If the lost transaction is still open, it holds these rows until it ends.
+                    await execute(connection, lock, (sorted(unit.updated),))
+                    cursor = await execute(connection, self._queries["has_event"], event)
+                    return await cursor.fetchone() is not None
+            except psycopg.Error:
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    def _tell(self, batch: _Batch, unit: Unit) -> None:
+        self._keep(unit)
+        for write in batch.writes:
+            if write.future.done():
+                continue
+            if write.error is not None:
+                write.future.set_exception(write.error)
+            else:
+                write.future.set_result(write.result)
+        if unit.changes:
+            self._on_commit(unit.changes)
+
+    def _keep(self, unit: Unit) -> None:
+        """Remember what was started here and runs, as it was last written."""
+        for execution in unit.inserted.values():
+            if execution.status is Status.RUNNING:
+                self.live[execution.id] = execution
+        for before, after in unit.updated.values():
+            is_ours = before.status is not Status.RUNNING or after.id in self.live
+            if after.status is Status.RUNNING and is_ours:
+                self.live[after.id] = after
+            else:
+                self.live.pop(after.id, None)
+
+
+def _fail(writes: Iterable[_Write], error: Exception) -> None:
+    for write in writes:
+        if not write.future.done():
+            write.future.set_exception(error)

@@ -1,0 +1,11 @@
+-- What each worker can run; and what an execution that waits needs of one, with its team before its
+-- priority, so that teams can take turns.
+
+ALTER TABLE workers ADD COLUMN serves TEXT NOT NULL DEFAULT '{}';
+
+ALTER TABLE executions ADD COLUMN lane TEXT NOT NULL
+GENERATED ALWAYS AS (iif(attempt = 0, '0:', '1:') || agent_version) VIRTUAL;
+
+DROP INDEX executions_waiting;
+CREATE INDEX executions_waiting ON executions (agent_id, team_id, lane, priority DESC, id)
+WHERE status = 'pending' AND run_at IS NULL;
