@@ -4,6 +4,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,9 @@ from moderately.domain.execution import FOREVER, Claim, Execution, Failure, NewE
 from moderately.domain.fairness import Turns
 from moderately.domain.ids import ENTROPY_BYTES, new_id
 from moderately.domain.limits import Rate
+from moderately.domain.listing import Cursor, ListQuery
 from moderately.domain.storing import Change, Idempotency, Store
-from moderately.protocol.vocabulary import Status
+from moderately.protocol.vocabulary import OrderBy, OrderDirection, Status
 from moderately.store.postgres import open_stores as open_postgres
 from moderately.store.sqlite import open_stores as open_sqlite
 
@@ -560,5 +562,111 @@ def test_prune_removes_what_has_ended_before_a_time(opened: Opened) -> None:
         assert await store.prune(before, 3) == 0
         for execution in (live, late):
             assert await store.get("team", execution.id) is not None
+
+    run(opened, work)
+
+
+def test_teams_and_agents_take_turns(opened: Opened) -> None:
+    async def work(store: Store) -> None:
+        await asyncio.gather(*(store.create(new(team_id="big")) for _ in range(300)))
+        for _ in range(2):
+            await store.create(new(team_id="small"))
+            await store.create(new(team_id="big", agent_id="other"))
+        turns, order = Turns(), []
+        for _ in range(6):
+            offers = [Offer("agent", ("1",), 1), Offer("other", ("1",), 1)]
+            claimed = await store.claim(offers, 1, "worker", turns)
+            assert "agent" in claimed.more
+            [one] = claimed.claims
+            order.append((one.execution.team_id, one.execution.agent_id))
+            await store.apply(one.execution.id, Complete(one.fence, None))
+        assert [team for team, _ in order].count("small") == 2
+        assert [agent for _, agent in order].count("other") == 2
+        assert {team for team, _ in order[:2]} == {"big", "small"}
+
+    run(opened, work)
+
+
+def test_what_more_than_one_look_can_see_is_claimed_in_the_end(opened: Opened) -> None:
+    async def work(store: Store) -> None:
+        teams = [f"team-{n:03}" for n in range(150)]
+        await asyncio.gather(*(store.create(new(team_id=team)) for team in teams))
+        turns, found = Turns(), []
+        while True:
+            claimed = await store.claim([Offer("agent", ("1",), 1000)], 1000, "worker", turns)
+            found += [one.execution.team_id for one in claimed.claims]
+            if not claimed.more:
+                break
+        assert sorted(found) == teams
+
+    run(opened, work)
+
+
+def test_an_agents_limit_counts_what_runs_anywhere(opened: Opened) -> None:
+    async def work(store: Store) -> None:
+        await asyncio.gather(*(store.create(new()) for _ in range(5)))
+        limited = Offer("agent", ("1",), 10, limit=2)
+        first = await take(store, limited)
+        assert len(first) == 2
+        assert await take(store, limited) == []
+        await store.apply(first[0].execution.id, Cancel())
+        assert len(await take(store, limited)) == 1
+
+    run(opened, work)
+
+
+def test_a_worker_that_retires_is_forgotten(opened: Opened) -> None:
+    async def work(store: Store) -> None:
+        await store.heartbeat("worker", 60, {"agent": ("1", "2")})
+        assert [one.serves for one in await store.workers()] == [{"agent": ("1", "2")}]
+        await store.heartbeat("worker", 60, {})
+        assert [one.serves for one in await store.workers()] == [{}]
+        await store.retire("worker")
+        assert await store.workers() == []
+
+    run(opened, work)
+
+
+@pytest.mark.parametrize("order_by", list(OrderBy))
+@pytest.mark.parametrize("direction", list(OrderDirection))
+def test_lists_are_ordered_alike_in_every_store(
+    opened: Opened, order_by: OrderBy, direction: OrderDirection
+) -> None:
+    async def work(store: Store) -> None:
+        made = [new(priority=n % 3) for n in range(12)]
+        for execution in made:
+            await store.create(execution)
+        for n, one in enumerate(await claim(store, 8, agent=8)):
+            if n % 2:
+                await store.apply(one.execution.id, Complete(one.fence, None))
+        rows = [row for one in made if (row := await store.get("team", one.id)) is not None]
+        name = order_by.value
+
+        def key(row: Execution) -> tuple[Any, ...]:
+            value = getattr(row, name)
+            return (value is not None, "" if value is None else value, row.id)
+
+        wanted = sorted(rows, key=key, reverse=direction is OrderDirection.DESC)
+        query = ListQuery(order_by=order_by, order_direction=direction, page_size=5, page=2)
+        found = await store.list("team", query)
+        assert [one.id for one in found.items] == [one.id for one in wanted[5:10]]
+        assert found.total == 12
+
+    run(opened, work)
+
+
+def test_a_cursor_goes_on_where_it_was_whatever_is_inserted(opened: Opened) -> None:
+    async def work(store: Store) -> None:
+        made = [new(metadata={"k": str(n % 2)}) for n in range(6)]
+        for execution in made:
+            await store.create(execution)
+        query = ListQuery(page_size=2, metadata={"k": "0"})
+        first = await store.list("team", query)
+        await store.create(new(metadata={"k": "0"}))
+        assert first.next_cursor is not None
+        cursor = Cursor.decode(first.next_cursor)
+        rest = await store.list("team", replace(query, cursor=cursor))
+        seen = [one.id for one in (*first.items, *rest.items)]
+        assert seen == [one.id for one in reversed(made) if one.metadata["k"] == "0"]
 
     run(opened, work)

@@ -117,6 +117,14 @@ class Store(Protocol):
         """Whether other processes write to the same database."""
         ...
 
+    @property
+    def is_present(self) -> bool:
+        """Whether other processes can see that this one lives. From any thread.
+
+        While they cannot, they may take what it runs.
+        """
+        ...
+
     def subscribe(
         self,
         listener: Listener,

@@ -43,7 +43,7 @@ class WorkerLease:
 
     def is_held(self) -> bool:
         """Whether nobody else may take what this worker runs, as yet. From any thread."""
-        return time.monotonic() < self._until
+        return time.monotonic() < self._until and self._store.is_present
 
     async def start(self) -> None:
         """Take the lease, and go on renewing it."""
@@ -72,7 +72,11 @@ class WorkerLease:
 
     async def _renew(self) -> None:
         begun = time.monotonic()
+        has_lapsed = begun >= self._until
         await self._store.heartbeat(self._worker_id, self._seconds, self._serves)
+        if has_lapsed:
+            # Others may have taken what runs here: that has to be known before anything goes on.
+            await self._store.look_again()
         # Counted from before the call: the store's own count begins later.
         self._until = begun + self._seconds
 

@@ -296,6 +296,10 @@ ON CONFLICT (id) DO NOTHING;
 -- Hold a lock for as long as this session lasts.
 SELECT pg_try_advisory_lock(1836020836, ?::integer);
 
+-- name: move_session
+-- Say which lock shows from now on that a worker lives.
+UPDATE workers SET session = ? WHERE session = ?;
+
 -- name: send
 -- Notify the other processes.
 SELECT pg_notify('moderately', word) FROM unnest(?::text[]) AS words (word);

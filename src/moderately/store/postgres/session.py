@@ -113,6 +113,7 @@ class Session:
         queries: The named queries.
         on_news: Called with what another process tells.
         on_back: Called whenever the connection is there again.
+        on_lost: Called whenever it has broken.
 
     Attributes:
         number: The number of the lock that it holds; None while there is no connection.
@@ -125,11 +126,13 @@ class Session:
         queries: Mapping[str, str],
         on_news: Callable[[News], None],
         on_back: Callable[[], None],
+        on_lost: Callable[[], None],
     ) -> None:
         self._conninfo = conninfo(url)
         self._queries = queries
         self._on_news = on_news
         self._on_back = on_back
+        self._on_lost = on_lost
         self._loop = asyncio.get_running_loop()
         self._name = secrets.token_hex(4)
         self._untold = _Untold()
@@ -138,6 +141,7 @@ class Session:
         self._wake: Callable[[], None] = lambda: None
         self.number: int | None = None
         self.since = 0.0
+        self._last: int | None = None
 
     async def start(self) -> None:
         """Connect, and go on for as long as the process does.
@@ -171,10 +175,13 @@ class Session:
             await execute(connection, "LISTEN moderately", prepare=False)
             number = secrets.randbits(31)
             await execute(connection, self._sql("lock_session"), (number,))
+            # At once: the others take a worker whose lock is gone for dead.
+            await execute(connection, self._sql("move_session"), (number, self._last))
         except BaseException:
             await connection.close()
             raise
-        self.number, self.since = number, time.monotonic()
+        self.number = self._last = number
+        self.since = time.monotonic()
         return connection
 
     async def _keep(self, connection: Connection | None) -> None:
@@ -190,6 +197,7 @@ class Session:
                     _log.warning("%s; connecting again", unavailable(error).message.split(";")[0])
             finally:
                 self.number = None
+                self._on_lost()
                 self._untold.take()
                 if connection is not None:
                     await connection.close()

@@ -75,7 +75,7 @@ class PostgresStore(BatchedStore):
         self._queries = queries
         self._lists = Lists(queries, hints=False, mark="%s")
         self._reads = Reads(connections, queries)
-        self._session = Session(url, queries, self._hear, self._come_back)
+        self._session = Session(url, queries, self._hear, self._come_back, self._lose)
         self._writer = Writer(
             connections,
             queries,
@@ -89,6 +89,7 @@ class PostgresStore(BatchedStore):
         self._listeners: list[tuple[Listener, Collection[str], WorkListener | None]] = []
         self._suspects: dict[str, float] = {}
         self._heard: set[str] = set()
+        self._is_present = True
         self._listening: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
 
@@ -166,20 +167,29 @@ class PostgresStore(BatchedStore):
             if on_work is not None:
                 on_work(work)
 
+    @property
+    def is_present(self) -> bool:
+        """Whether the other processes can see that this one lives, and it knows what they did."""
+        return self._is_present
+
+    def _lose(self) -> None:
+        """The session is gone: others may take this process for dead."""
+        self._is_present = False
+
     def _come_back(self) -> None:
         """The session is there again: what was said meanwhile was missed."""
         self._say_work(Work())
-        for _, watched, _ in self._listeners:
-            self._heard.update(watched)
-        if self._heard:
-            self._listen()
+        self._listen(is_back=True)
 
-    def _listen(self) -> None:
-        if self._listening is None or self._listening.done():
-            self._listening = self._loop.create_task(self._read_heard())
+    def _listen(self, *, is_back: bool = False) -> None:
+        if is_back or self._listening is None or self._listening.done():
+            self._listening = self._loop.create_task(self._read_heard(is_back=is_back))
 
-    async def _read_heard(self) -> None:
+    async def _read_heard(self, *, is_back: bool = False) -> None:
         """Read what others have changed, and tell everybody here: many at a time."""
+        number = self._session.number
+        if is_back:
+            self._heard.update(self._watched())
         while self._heard:
             wanted, self._heard = self._heard, set()
             for name in wanted:
@@ -187,9 +197,15 @@ class PostgresStore(BatchedStore):
             try:
                 found = await self._reads.executions(wanted)
             except Unavailable:
-                # Polling finds it.
+                # What is not read now, polling finds.
+                self._heard |= wanted
                 return
             self._say([_foreign(execution) for execution in found if execution is not None])
+        if self._session.number == number and number is not None:
+            self._is_present = True
+
+    def _watched(self) -> set[str]:
+        return {name for _, names, _ in self._listeners for name in names}
 
     def _say(self, changes: Sequence[Change]) -> None:
         if changes:
@@ -198,21 +214,19 @@ class PostgresStore(BatchedStore):
 
     async def look_again(self) -> None:
         """Tell once more of all that is watched, in case that word of a change was missed."""
-        watched = {name for _, names, _ in self._listeners for name in names}
-        ids = sorted(watched)
+        ids = sorted(self._watched())
+        runs = {name for _, names, on_work in self._listeners if on_work for name in names}
         changes: list[Change] = []
         for start in range(0, len(ids), _GLANCE_LIMIT):
             for row in await self._reads.all("glance", ids[start : start + _GLANCE_LIMIT]):
                 name, agent_id, status, fence, seq = row
                 live = self._writer.live.get(name)
-                if live is None or (live.status.value, live.fence) != (status, fence):
-                    is_over = Status(status) is not Status.RUNNING
-                    if is_over or live is not None:
-                        self._heard.add(name)
+                is_known = live is not None and (status, fence) == ("running", live.fence)
+                if status != "running" or (name in runs and not is_known):
+                    self._heard.add(name)
                 changes.append(Change(name, agent_id, Status(status), seq, is_foreign=True))
         self._say([one for one in changes if one.execution_id not in self._heard])
-        if self._heard:
-            self._listen()
+        await self._read_heard()
         self._say_work(Work())
 
     async def get(self, team_id: str, execution_id: str) -> Execution | None:
@@ -241,6 +255,7 @@ class PostgresStore(BatchedStore):
         number = self._session.number
         if number is None:
             raise Unavailable("The database does not answer; the lease was not renewed.")
+        self._writer.workers.add(worker_id)
         beat = (worker_id, int(seconds * 1_000_000), to_json(serves), number)
         await self._reads.run("beat", *beat)
         await self._reads.run("forget_workers", _SILENT_MICROSECONDS)

@@ -57,6 +57,7 @@ _LAZY_SECONDS: Final = 0.005
 _SLOW_SECONDS: Final = 0.005
 _TRIES: Final = 8
 _RETRY_SECONDS: Final = 0.25
+_STALE_SECONDS: Final = 0.5
 _REFUSALS: Final = (DomainError, FencedOut, IllegalTransition)
 _PASSING: Final = (errors.DeadlockDetected, errors.SerializationFailure)
 _CHANGED: Final = "MD001"
@@ -66,6 +67,10 @@ Operation = Callable[[Unit], Coroutine[Any, Any, Any]]
 
 class _Unheard(Exception):
     """The connection broke before the answer to a commit came."""
+
+
+class _Stale(Exception):
+    """The connection was found broken before anything was written."""
 
 
 @dataclass(slots=True, eq=False)
@@ -107,6 +112,10 @@ class Writer:
         limit: How many batches may be under way at once.
         at: Called between any two things that a write does, with a name for the place: for tests
             that crash there.
+
+    Attributes:
+        live: What the workers of this process run, as it was last written.
+        workers: These workers.
     """
 
     def __init__(
@@ -137,6 +146,7 @@ class Writer:
         self._idle.set()
         self._closed = False
         self.live: dict[str, Execution] = {}
+        self.workers: set[str] = set()
 
     def submit(
         self,
@@ -263,6 +273,11 @@ class Writer:
             self._give_notice(batch)
             return False
         is_alone = len(batch.writes) == 1
+        if isinstance(error, _Stale):
+            # After the database was restarted, all connections that were idle are like that.
+            if self._loop.time() - batch.begun < _STALE_SECONDS:
+                return False
+            error = error.__cause__ if isinstance(error.__cause__, psycopg.Error) else error
         if isinstance(error, errors.UniqueViolation):
             is_passing = is_alone or not batch.locks
         else:
@@ -293,8 +308,8 @@ class Writer:
                 lost = is_lost(connection)
                 if batch.locks and not lost:
                     await execute(connection, "ROLLBACK", prepare=False)
-                if batch.is_sent and lost and isinstance(error, psycopg.Error):
-                    raise _Unheard from error
+                if lost and isinstance(error, psycopg.Error):
+                    raise (_Unheard if batch.is_sent else _Stale) from error
                 raise
 
     async def _transact(self, connection: Connection, batch: _Batch) -> Unit:
@@ -383,16 +398,13 @@ class Writer:
             self._on_commit(unit.changes)
 
     def _keep(self, unit: Unit) -> None:
-        """Remember what was started here and runs, as it was last written."""
-        for execution in unit.inserted.values():
-            if execution.status is Status.RUNNING:
+        """Remember what the workers of this process run, as it was last written."""
+        written = [*unit.inserted.values(), *(after for _, after in unit.updated.values())]
+        for execution in written:
+            if execution.status is Status.RUNNING and execution.worker_id in self.workers:
                 self.live[execution.id] = execution
-        for before, after in unit.updated.values():
-            is_ours = before.status is not Status.RUNNING or after.id in self.live
-            if after.status is Status.RUNNING and is_ours:
-                self.live[after.id] = after
             else:
-                self.live.pop(after.id, None)
+                self.live.pop(execution.id, None)
 
 
 def _fail(writes: Iterable[_Write], error: Exception) -> None:

@@ -88,6 +88,11 @@ class SQLiteStore(BatchedStore):
         """Whether other processes write to the same database: none does."""
         return False
 
+    @property
+    def is_present(self) -> bool:
+        """Whether other processes can see that this one lives: there are none."""
+        return True
+
     def subscribe(
         self,
         listener: Listener,
