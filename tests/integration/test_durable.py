@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,24 @@ import psutil
 import pytest
 
 from moderately import AgentExecution, ConflictError, ModeratelyAI, ValidationError
-from moderately.testing import ServiceProcess
+from moderately.testing import ServiceProcess, WorkerProcess
 
 AGENTS = Path(__file__).parent.parent / "support/durable.py"
 ARGS = ["--park-after", "0.2", "--grace", "0", "--cancel-grace", "0.5"]
 
 
 class Bench:
-    """A service, its client, and the diary of its agents' effects."""
+    """A service, what runs its agents, its client, and the diary of the agents' effects."""
 
-    def __init__(self, service: ServiceProcess, diary: Path, client: ModeratelyAI) -> None:
+    def __init__(
+        self,
+        service: ServiceProcess,
+        runner: ServiceProcess | WorkerProcess,
+        diary: Path,
+        client: ModeratelyAI,
+    ) -> None:
         self.service = service
+        self.runner = runner
         self.client = client
         self._diary = diary
 
@@ -52,23 +60,47 @@ class Bench:
         return self.client.agent_executions.wait_for_completion(execution.id, timeout=30)
 
     def kill(self) -> None:
-        """Kill the service, and start it again."""
-        self.service.restart()
-        self.client.close()
-        self.client = ModeratelyAI(base_url=self.service.base_url, api_key=self.service.api_key)
+        """Kill what runs the agents, and start it again."""
+        self.runner.restart()
+        if self.runner is self.service:
+            self.client.close()
+            self.client = client_of(self.service)
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    diary = tmp_path / "diary"
-    env = {"DIARY": str(diary)}
+def client_of(service: ServiceProcess) -> ModeratelyAI:
+    return ModeratelyAI(base_url=service.base_url, api_key=service.api_key)
+
+
+@contextmanager
+def one_process(tmp_path: Path, env: dict[str, str]) -> Iterator[Bench]:
+    """One process, which owns a SQLite file."""
     with ServiceProcess([AGENTS], data=tmp_path, env=env, args=ARGS) as service:
-        client = ModeratelyAI(base_url=service.base_url, api_key=service.api_key)
-        bench = Bench(service, diary, client)
+        yield Bench(service, service, tmp_path / "diary", client_of(service))
+
+
+@contextmanager
+def two_processes(tmp_path: Path, env: dict[str, str], url: str) -> Iterator[Bench]:
+    """The API and a worker, which share a PostgreSQL database."""
+    args = [*ARGS, "--database", url]
+    with (
+        ServiceProcess([AGENTS], data=tmp_path, env=env, args=[*args, "--workers", "0"]) as service,
+        WorkerProcess([AGENTS], data=tmp_path, env=env, args=args) as worker,
+    ):
+        yield Bench(service, worker, tmp_path / "diary", client_of(service))
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+    env = {"DIARY": str(tmp_path / "diary")}
+    if request.param == "sqlite":
+        opened = one_process(tmp_path, env)
+    else:
+        opened = two_processes(tmp_path, env, request.getfixturevalue("postgres_url"))
+    with opened as bench:
         yield bench
         bench.client.close()
         # What an agent raises is in the journal, for its team; never in the log.
-        assert "Traceback" not in service.output()
+        assert "Traceback" not in bench.service.output() + bench.runner.output()
 
 
 def test_a_recorded_step_never_runs_again(bench: Bench) -> None:
@@ -368,7 +400,7 @@ def test_an_isolated_agent_runs_in_processes_of_its_own(bench: Bench) -> None:
     pids = [int(line.split()[1]) for line in bench.diary() if line.startswith("pid")]
     # A process for each attempt: from the first to the pause, from there to the child, and on.
     assert len(set(pids)) == len(pids) >= 2
-    assert done.output_data[0] == pids[0] != bench.service.process.pid
+    assert done.output_data[0] == pids[0] != bench.runner.process.pid
 
 
 def test_an_isolated_agent_that_ignores_a_cancel_is_killed(bench: Bench) -> None:
@@ -396,13 +428,23 @@ def test_code_that_blocks_keeps_its_slot_until_it_ends_and_is_reported(
     gauges(bench, active_runs=1, lingering_runs=1)
     (tmp_path / "diary.end").touch()
     gauges(bench, active_runs=0, lingering_runs=0)
-    assert bench.diary() == ["went on"]
+    written(bench, "went on")
     events = bench.client.agent_executions.events(execution.id)["items"]
     assert events[-1]["type"] == "execution.cancelled"
 
 
+def written(bench: Bench, *lines: str) -> None:
+    """Look until the diary has this many lines; they are these."""
+    while len(bench.diary()) < len(lines):
+        time.sleep(0.01)
+    assert bench.diary() == list(lines)
+
+
 def gauges(bench: Bench, **wanted: float) -> None:
     """Look until the gauges show this."""
+    if bench.runner is not bench.service:
+        # A worker alone answers no requests; what it does is seen by its diary.
+        return
     while True:
         text = httpx2.get(f"{bench.service.base_url}/metrics").text
         lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#")
@@ -437,4 +479,4 @@ def test_no_step_begins_after_a_cancel(bench: Bench) -> None:
     bench.await_event(execution, "log")
     bench.client.agent_executions.cancel(execution.id)
     gauges(bench, active_runs=0)
-    assert bench.diary() == ["caught", "refused"]
+    written(bench, "caught", "refused")

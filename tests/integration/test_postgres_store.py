@@ -347,7 +347,7 @@ def test_names_that_postgres_cannot_hold_are_kept_as_near_as_can_be(postgres_url
 def test_news_fit_into_notifications_and_read_back() -> None:
     ids = [new().id for _ in range(500)]
     agents = {f"agent-{'x' * 200}-{n}" for n in range(20)}
-    words = list(News(ids, agents, agents, 17).words("me"))
+    words = list(News(ids, agents, agents, 17, workers=True).words("me"))
     assert max(len(word.encode()) for word in words) < 8000
     read = [News.read(word) for word in words]
     assert {sender for sender, _ in read} == {"me"}
@@ -355,6 +355,7 @@ def test_news_fit_into_notifications_and_read_back() -> None:
     assert {name for _, news in read for name in news.agent_ids} == agents
     assert {name for _, news in read for name in news.freed_ids} == agents
     assert [news.due_at for _, news in read if news.due_at] == [17]
+    assert all(news.workers for _, news in read)
 
 
 def test_the_schema_holds_the_lifecycle_once_more(postgres_url: str) -> None:

@@ -302,3 +302,12 @@ async def headstrong(ctx: Context) -> str:
     finally:
         write("refused")
     return "went on"
+
+
+@agent
+async def ticker(ctx: Context, steps: int = 30) -> int:
+    """Take steps, a moment apart."""
+    for number in range(steps):
+        await ctx.step("tick", write, str(number))
+        await asyncio.sleep(0.05)
+    return steps

@@ -210,5 +210,9 @@ def _say_working(working: object) -> None:
     if not isinstance(working, Working):
         raise TypeError(working)
     agents = ", ".join(working.agents)
-    sys.stdout.write(f"worker ready: {agents}; on {working.data}; Ctrl-C drains it\n")
+    sys.stdout.write(
+        f"worker ready: {working.worker_id} runs {agents}\n"
+        f"  data: {working.data}\n"
+        "  stop: Ctrl-C drains it\n"
+    )
     sys.stdout.flush()

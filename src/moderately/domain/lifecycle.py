@@ -136,7 +136,7 @@ def _start(execution: Execution, command: Start, now: int) -> Effect:
         "status_reason": None,
         "blocked_on": None,
         "run_at": None,
-    }, [NewEvent("execution.started", {"attempt": attempt})]
+    }, [NewEvent("execution.started", {"attempt": attempt, "worker_id": command.worker_id})]
 
 
 def _complete(execution: Execution, command: Complete, now: int) -> Effect:

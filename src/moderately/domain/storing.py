@@ -91,11 +91,13 @@ class Work:
         agent_ids: Executions of these agents may start; of any agent when None.
         freed_ids: Executions of these agents have ended, which others may have waited for.
         due_at: Something waits for this time, in microseconds.
+        workers: Whether a worker has come or gone.
     """
 
     agent_ids: Collection[str] | None = None
     freed_ids: Collection[str] = ()
     due_at: int | None = None
+    workers: bool = False
 
 
 Listener = Callable[[Sequence[Change]], None]

@@ -60,6 +60,9 @@ class LocalEngine:
         max_concurrency: How many executions run at once.
         threads: How many of them may be plain functions.
         poll_seconds: How long word of a change by another process may be missed at the most.
+
+    Attributes:
+        worker_id: This worker.
     """
 
     def __init__(
@@ -78,7 +81,7 @@ class LocalEngine:
         self._runner = runner
         self._lease = lease
         self._clock = clock
-        self._worker_id = worker_id
+        self.worker_id = worker_id
         self._versions = {name: tuple(found) for name, found in runner.agents().items()}
         self._agents = {name: found[0] for name, found in self._versions.items()}
         blocking = {name for name in self._agents if runner.is_blocking(name)}
@@ -212,7 +215,7 @@ class LocalEngine:
 
     def runs_here(self, execution: Execution) -> bool:
         """Whether this worker runs it."""
-        return execution.worker_id == self._worker_id
+        return execution.worker_id == self.worker_id
 
     def snapshot(self) -> Mapping[str, int]:
         """Gauges by name."""
@@ -228,7 +231,7 @@ class LocalEngine:
         agent_id, execution_id = execution.agent_id, execution.id
         if not self._can_start(execution):
             return await self._store.create(execution, idempotency)
-        start = Start(self._worker_id, self._agents[agent_id].version)
+        start = Start(self.worker_id, self._agents[agent_id].version)
         self._slots.take(agent_id)
         self._starting.add(execution_id)
         try:
@@ -274,13 +277,14 @@ class LocalEngine:
                 self._interrupt(here)
             if change.status is not Status.RUNNING:
                 self._expect(execution)
-            elif execution.worker_id == self._worker_id and not change.is_foreign:
+            elif execution.worker_id == self.worker_id and not change.is_foreign:
                 started.append(self._begin(execution))
         if started:
             self._runner.start(started, self._done)
 
     def _on_work(self, work: Work) -> None:
         """Other processes have made work."""
+        self._poll.on_work(work)
         self._look_for(self._agents if work.agent_ids is None else work.agent_ids)
         self._look_for(
             name for name in work.freed_ids if name in self._agents and self._is_limited(name)
@@ -386,7 +390,7 @@ class LocalEngine:
         self._hungry -= wanted.keys()
         try:
             offers = [self._offer(agent_id, free) for agent_id, free in wanted.items()]
-            claimed = await self._store.claim(offers, limit, self._worker_id, self._turns)
+            claimed = await self._store.claim(offers, limit, self.worker_id, self._turns)
         except BaseException:
             self._hungry |= wanted.keys()
             raise

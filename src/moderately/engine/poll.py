@@ -4,7 +4,7 @@ import asyncio
 import logging
 
 from moderately.domain.errors import DomainError
-from moderately.domain.storing import Store
+from moderately.domain.storing import Store, Work
 from moderately.engine.fleet import Fleet
 
 __all__ = ["Poll"]
@@ -26,12 +26,26 @@ class Poll:
         self._fleet = fleet
         self._seconds = seconds
         self._task: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._refreshing = False
 
     async def start(self) -> None:
         """Look once, and go on; where no other process writes, once is enough."""
         await self._fleet.refresh()
         if self._store.is_shared:
             self._task = asyncio.create_task(self._go_on())
+
+    def on_work(self, work: Work) -> None:
+        """Look at once who is up, where a worker has come or gone."""
+        if work.workers and not self._refreshing:
+            self._refreshing = True
+            task = asyncio.create_task(self._refresh())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _refresh(self) -> None:
+        self._refreshing = False
+        await self._fleet.refresh()
 
     def stop(self) -> None:
         """Look no more."""

@@ -28,6 +28,7 @@ class RemoteEngine:
 
     async def start(self) -> None:
         """Begin to look who is up."""
+        self._store.subscribe(lambda _: None, on_work=self._poll.on_work)
         await self._poll.start()
 
     async def stop(self, grace: float) -> None:

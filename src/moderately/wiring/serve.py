@@ -17,6 +17,9 @@ import uvloop
 
 from moderately.api import ApiOptions, create_app
 from moderately.domain.errors import DomainError
+from moderately.domain.ports import Engine
+from moderately.domain.storing import Store
+from moderately.engine.remote import RemoteEngine
 from moderately.protocol.credentials import (
     Credentials,
     credentials_path,
@@ -24,6 +27,7 @@ from moderately.protocol.credentials import (
     save_credentials,
 )
 from moderately.protocol.version import __version__
+from moderately.runtime import LocalRunner
 from moderately.runtime.agents import AgentDefinition
 from moderately.service import KeyRing, Service
 from moderately.settings import Settings
@@ -34,7 +38,7 @@ from moderately.wiring.stores import open_stores
 from moderately.wiring.work import (
     SWITCH_SECONDS,
     definitions_of,
-    make_engine,
+    make_worker,
     register,
     until_stopped,
 )
@@ -122,7 +126,7 @@ async def _serve(
     async with open_stores(settings, clock, is_owner=True, at=at) as stores:
         await register(stores.executions, definitions)
         keys = KeyRing(stores.keys, clock, time.monotonic)
-        engine, runner = make_engine(settings, definitions, stores.executions, clock)
+        engine, runner = _engine(settings, definitions, stores.executions, clock)
         service = Service(stores.executions, engine, keys, clock, time.monotonic)
         await engine.start()
         try:
@@ -140,6 +144,18 @@ async def _serve(
             await engine.stop(settings.grace)
             if runner is not None:
                 runner.close()
+
+
+def _engine(
+    settings: Settings,
+    definitions: dict[str, list[AgentDefinition]],
+    store: Store,
+    clock: SystemClock,
+) -> tuple[Engine, LocalRunner | None]:
+    """The engine, and its runner where this process is to run executions."""
+    if settings.workers:
+        return make_worker(settings, definitions, store, clock)
+    return RemoteEngine(store, settings.poll), None
 
 
 async def _prune(service: Service, days: float | None) -> None:

@@ -14,11 +14,9 @@ import uvloop
 
 from moderately.domain.errors import DomainError
 from moderately.domain.ids import ENTROPY_BYTES, new_id
-from moderately.domain.ports import Engine
 from moderately.domain.storing import Store
 from moderately.engine.lease import WorkerLease
 from moderately.engine.local import LocalEngine
-from moderately.engine.remote import RemoteEngine
 from moderately.runtime import LoadError, LocalRunner, RunnerOptions, load_agents
 from moderately.runtime.agents import AgentDefinition
 from moderately.settings import Settings
@@ -31,7 +29,7 @@ __all__ = [
     "SWITCH_SECONDS",
     "Working",
     "definitions_of",
-    "make_engine",
+    "make_worker",
     "register",
     "until_stopped",
     "work",
@@ -49,10 +47,12 @@ class Working:
     """What a worker that is up tells.
 
     Attributes:
+        worker_id: Its id.
         data: Its database.
         agents: The agents that it runs.
     """
 
+    worker_id: str
     data: str
     agents: list[str]
 
@@ -89,17 +89,16 @@ async def _work(
     at = crash_point(settings.chaos_crash)
     async with open_stores(settings, clock, is_owner=True, at=at) as stores:
         await register(stores.executions, definitions)
-        engine, runner = make_engine(settings, definitions, stores.executions, clock)
+        engine, runner = make_worker(settings, definitions, stores.executions, clock)
         async with until_stopped() as stopped:
             await engine.start()
             try:
                 gc.freeze()
-                on_ready(Working(stores.place, sorted(definitions)))
+                on_ready(Working(engine.worker_id, stores.place, sorted(definitions)))
                 await stopped
             finally:
                 await engine.stop(settings.grace)
-                if runner is not None:
-                    runner.close()
+                runner.close()
 
 
 @asynccontextmanager
@@ -137,12 +136,10 @@ async def register(store: Store, definitions: Definitions) -> None:
     await store.register([one.version for found in definitions.values() for one in found[::-1]])
 
 
-def make_engine(
+def make_worker(
     settings: Settings, definitions: Definitions, store: Store, clock: SystemClock
-) -> tuple[Engine, LocalRunner | None]:
-    """Make the engine, and its runner where this process is to run executions."""
-    if not settings.workers:
-        return RemoteEngine(store, settings.poll), None
+) -> tuple[LocalEngine, LocalRunner]:
+    """Make what takes executions, and what runs them."""
     worker_id = new_id("worker", clock.now(), os.urandom(ENTROPY_BYTES))
     serves = {name: [one.version.version for one in found] for name, found in definitions.items()}
     lease = WorkerLease(store, worker_id, settings.lease, serves)

@@ -35,6 +35,7 @@ _RETRY_SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0)
 _IDS_IN_A_WORD: Final = 128
 _AGENTS_IN_A_WORD: Final = 6
 _MOST_UNTOLD: Final = 20_000
+_LAST_WORDS_SECONDS: Final = 0.5
 
 _encode: Final = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -47,12 +48,14 @@ class News(NamedTuple):
         agent_ids: The agents of which executions may start.
         freed_ids: The agents of which executions have ended.
         due_at: The first time that something waits for, in microseconds.
+        workers: Whether a worker has come or gone.
     """
 
     execution_ids: Collection[str] = ()
     agent_ids: Collection[str] = ()
     freed_ids: Collection[str] = ()
     due_at: int | None = None
+    workers: bool = False
 
     def words(self, sender: str) -> Iterable[str]:
         """The news as notifications, of less than 8,000 bytes each."""
@@ -65,7 +68,7 @@ class News(NamedTuple):
         number = max(1, *(-(-len(part) // size) for part, size in parts))
         for n in range(number):
             lists = [part[n * size : (n + 1) * size] for part, size in parts]
-            yield _encode([sender, *lists, None if n else self.due_at])
+            yield _encode([sender, *lists, None if n else self.due_at, self.workers])
 
     @classmethod
     def read(cls, word: str) -> tuple[str, "News"]:
@@ -74,8 +77,8 @@ class News(NamedTuple):
         Raises:
             ValueError: If it is not one of ours.
         """
-        sender, ids, agents, freed, due_at = json.loads(word)
-        return sender, cls([f"exec_{name}" for name in ids], agents, freed, due_at)
+        sender, ids, agents, freed, due_at, workers = json.loads(word)
+        return sender, cls([f"exec_{name}" for name in ids], agents, freed, due_at, workers)
 
 
 class _Untold:
@@ -86,9 +89,11 @@ class _Untold:
         self._agents: set[str] = set()
         self._freed: set[str] = set()
         self._due_at: int | None = None
+        self._workers = False
 
     def __bool__(self) -> bool:
-        return bool(self._ids or self._agents or self._freed or self._due_at is not None)
+        has_time = self._due_at is not None
+        return bool(self._ids or self._agents or self._freed or has_time or self._workers)
 
     def add(self, news: News) -> None:
         if len(self._ids) < _MOST_UNTOLD:
@@ -97,11 +102,15 @@ class _Untold:
         self._freed.update(news.freed_ids)
         times = [at for at in (self._due_at, news.due_at) if at is not None]
         self._due_at = min(times, default=None)
+        self._workers = self._workers or news.workers
 
     def take(self) -> News | None:
         """Everything; None if there is nothing."""
-        news = News(self._ids, self._agents, self._freed, self._due_at) if self else None
-        self._ids, self._agents, self._freed, self._due_at = set(), set(), set(), None
+        if not self:
+            return None
+        news = News(self._ids, self._agents, self._freed, self._due_at, self._workers)
+        self._ids, self._agents, self._freed = set(), set(), set()
+        self._due_at, self._workers = None, False
         return news
 
 
@@ -153,7 +162,10 @@ class Session:
         self._task = self._loop.create_task(self._keep(connection))
 
     async def stop(self) -> None:
-        """Disconnect: from here on the process counts as gone."""
+        """Tell what is left to tell, and disconnect: from here on the process counts as gone."""
+        until = time.monotonic() + _LAST_WORDS_SECONDS
+        while self._untold and self.number is not None and time.monotonic() < until:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -89,6 +89,7 @@ class PostgresStore(BatchedStore):
         self._listeners: list[tuple[Listener, Collection[str], WorkListener | None]] = []
         self._suspects: dict[str, float] = {}
         self._heard: set[str] = set()
+        self._serves: dict[str, str] = {}
         self._is_present = True
         self._listening: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
@@ -154,8 +155,8 @@ class PostgresStore(BatchedStore):
 
     def _hear(self, news: News) -> None:
         """Another process tells of a commit."""
-        if news.agent_ids or news.freed_ids or news.due_at is not None:
-            self._say_work(Work(news.agent_ids, news.freed_ids, news.due_at))
+        if news.agent_ids or news.freed_ids or news.due_at is not None or news.workers:
+            self._say_work(Work(news.agent_ids, news.freed_ids, news.due_at, news.workers))
         watched = [collection for _, collection, _ in self._listeners]
         wanted = [one for one in news.execution_ids if any(one in found for found in watched)]
         if wanted:
@@ -256,13 +257,17 @@ class PostgresStore(BatchedStore):
         if number is None:
             raise Unavailable("The database does not answer; the lease was not renewed.")
         self._writer.workers.add(worker_id)
-        beat = (worker_id, int(seconds * 1_000_000), to_json(serves), number)
-        await self._reads.run("beat", *beat)
+        text = to_json(serves)
+        await self._reads.run("beat", worker_id, int(seconds * 1_000_000), text, number)
+        if self._serves.get(worker_id) != text:
+            self._serves[worker_id] = text
+            self._session.tell(News(workers=True))
         await self._reads.run("forget_workers", _SILENT_MICROSECONDS)
 
     async def retire(self, worker_id: str) -> None:
         """Forget a worker that has stopped."""
         await self._reads.run("retire", worker_id)
+        self._session.tell(News(workers=True))
 
     async def workers(self) -> Sequence[Worker]:
         """The workers that are known, silent ones among them."""
