@@ -106,6 +106,16 @@ def test_any_service_answers_for_what_any_worker_runs(cluster: Cluster) -> None:
     assert cluster.command("prune", "--older-than", "0s") == ""
 
 
+def test_runs_that_begin_in_the_middle_of_others_know_nothing_of_them(cluster: Cluster) -> None:
+    with cluster.client() as client:
+        made = [
+            client.agent_executions.create(agent_id="stepper", input_data={"steps": 3}).id
+            for _ in range(40)
+        ]
+        ends = [client.agent_executions.wait_for_completion(one, timeout=30) for one in made]
+        assert {(one.status, str(one.error)) for one in ends} == {("completed", "None")}
+
+
 def test_what_a_killed_worker_ran_goes_on_elsewhere_without_a_repeated_step(
     cluster: Cluster, diary: Callable[[], list[str]]
 ) -> None:

@@ -5,6 +5,7 @@ loop, which it reaches through `Home`.
 """
 
 import asyncio
+import contextvars
 import itertools
 import json
 import threading
@@ -81,7 +82,8 @@ class Home:
             self._awake = False
             posted, self._posted = self._posted, deque()
         for work in posted:
-            task = self.loop.create_task(work)
+            # Not in the agent's context: what it set there is no business of the store's.
+            task = self.loop.create_task(work, context=contextvars.Context())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 

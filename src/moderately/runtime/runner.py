@@ -190,7 +190,8 @@ class LocalRunner:
 
     def _spawn(self, runs: Sequence[_Run]) -> None:
         for run in runs:
-            context = contextvars.copy_context()
+            # A context of its own: what led here may have begun in another run's step.
+            context = contextvars.Context()
             run.task = self._loop.create_task(self._run_async(run), context=context)
 
     def _linger(self, run: _Run) -> None:

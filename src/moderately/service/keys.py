@@ -2,7 +2,6 @@
 
 import hashlib
 import secrets
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -13,6 +12,7 @@ from moderately.domain.keys import Key
 from moderately.domain.ports import Clock
 from moderately.domain.storing import KeyStore
 from moderately.protocol.vocabulary import IDENTIFIER_LIMIT
+from moderately.service.fresh import Fresh
 
 __all__ = ["KeyRing", "NewKey"]
 
@@ -47,8 +47,7 @@ class KeyRing:
     def __init__(self, store: KeyStore, clock: Clock, monotonic: Callable[[], float]) -> None:
         self._store = store
         self._clock = clock
-        self._monotonic = monotonic
-        self._cache: OrderedDict[str, tuple[float, Key]] = OrderedDict()
+        self._good = Fresh(self._read_good, _FRESH_SECONDS, monotonic, _CACHE_LIMIT)
 
     async def create(self, *, team_id: str, name: str, secret: str | None = None) -> NewKey:
         """Make a key.
@@ -103,19 +102,13 @@ class KeyRing:
         Raises:
             Unauthenticated: If it is unknown or revoked.
         """
-        digest = _digest(secret)
-        now = self._monotonic()
-        cached = self._cache.get(digest)
-        if cached is not None and now - cached[0] < _FRESH_SECONDS:
-            return cached[1]
+        return await self._good.get(_digest(secret))
+
+    async def _read_good(self, digest: str) -> Key:
         key = await self._store.find_key(digest)
         if key is None or key.revoked_at is not None:
-            self._cache.pop(digest, None)
             reason = "revoked" if key is not None else "unknown"
             raise Unauthenticated(f"The API key is {reason}. Send a valid one as a Bearer token.")
-        self._cache[digest] = (now, key)
-        if len(self._cache) > _CACHE_LIMIT:
-            self._cache.popitem(last=False)
         if self._clock.now() - (key.last_used_at or 0) > _TOUCH_MICROSECONDS:
             await self._store.touch_key(key.id)
         return key

@@ -23,6 +23,7 @@ from moderately.domain.storing import Created, Idempotency, Store
 from moderately.protocol.vocabulary import Status
 from moderately.service.answers import settle
 from moderately.service.entropy import Entropy
+from moderately.service.fresh import Fresh
 from moderately.service.hub import Hub
 from moderately.service.inputs import InputChecks
 from moderately.service.keys import KeyRing
@@ -78,8 +79,7 @@ class Service:
         self._engine = engine
         self._keys = keys
         self._clock = clock
-        self._monotonic = monotonic
-        self._agents: dict[str, tuple[float, Agent]] = {}
+        self._agents = Fresh(self._read_agent, _FRESH_SECONDS, monotonic)
         self._entropy = Entropy()
         self._hub = Hub()
         self._inputs = InputChecks()
@@ -119,7 +119,7 @@ class Service:
             InvalidRequest: If the input does not fit the agent.
             IdempotencyKeyReused: If the key came with another body before.
         """
-        agent = await self._known_agent(request.agent_id)
+        agent = await self._agents.get(request.agent_id)
         self._inputs.check(agent.newest, request.input_data)
         now = self._clock.now()
         execution = Execution(
@@ -146,12 +146,8 @@ class Service:
             return created
         return replace(created, execution=self._seen(execution))
 
-    async def _known_agent(self, agent_id: str) -> Agent:
-        """An agent; what was read less than a second ago is not read again."""
-        now = self._monotonic()
-        cached = self._agents.get(agent_id)
-        if cached is not None and now - cached[0] < _FRESH_SECONDS:
-            return cached[1]
+    async def _read_agent(self, agent_id: str) -> Agent:
+        """An agent, with the version that new executions get."""
         agent = await self._store.agent(agent_id)
         if agent is None:
             raise AgentNotFound(f"There is no agent {_shown(agent_id)}.")
@@ -161,7 +157,6 @@ class Service:
             known = await self._store.agent_versions(agent_id)
             newest = next((one for one in known if one.version in served), agent.newest)
             agent = replace(agent, newest=newest)
-        self._agents[agent_id] = (now, agent)
         return agent
 
     async def get(
@@ -292,7 +287,7 @@ class Service:
         source = await self._find(principal, execution_id)
         steps = await self._store.steps(execution_id)
         before = _fork_position(source, steps, request.from_step)
-        agent = await self._known_agent(source.agent_id)
+        agent = await self._agents.get(source.agent_id)
         input_data = source.input_data
         if request.input_data is not None:
             input_data = request.input_data

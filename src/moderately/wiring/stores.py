@@ -103,7 +103,7 @@ async def _open_postgres(
         try:
             found = await stack.enter_async_context(opening)
             clock.follow(await found.executions.time())
-        except (postgres.OutOfStep, postgres.Error) as error:
+        except (postgres.Unfit, postgres.Error) as error:
             message = str(error).strip().splitlines()[0]
             raise StartError(f"cannot open the database {shown_url(url)}: {message}") from error
         yield Stores(found.executions, found.keys, shown_url(url))

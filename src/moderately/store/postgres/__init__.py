@@ -1,5 +1,6 @@
 """The PostgreSQL store: one database that any number of processes share."""
 
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from typing import Final
 from psycopg import Error
 
 from moderately.domain.ports import Clock
-from moderately.store.postgres.connections import Connections
+from moderately.store.postgres.connections import Connections, execute
 from moderately.store.postgres.keys import PostgresKeyStore
 from moderately.store.postgres.migrate import Migration, Standing, migrations, standing, upgrade
 from moderately.store.postgres.store import PostgresStore
@@ -17,11 +18,11 @@ from moderately.store.queries import load_queries
 __all__ = [
     "Error",
     "Migration",
-    "OutOfStep",
     "PostgresKeyStore",
     "PostgresStore",
     "Standing",
     "Stores",
+    "Unfit",
     "migrations",
     "open_connections",
     "open_stores",
@@ -29,11 +30,16 @@ __all__ = [
     "upgrade",
 ]
 
+_log = logging.getLogger(__name__)
+
 _CLOSE_SECONDS: Final = 5.0
+_DURABILITY: Final = (
+    "SELECT current_setting('synchronous_commit') <> 'off', current_setting('fsync')::boolean"
+)
 
 
-class OutOfStep(Exception):
-    """The database's schema is not for this program. The message says what to do."""
+class Unfit(Exception):
+    """The database is not fit for this program. The message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +92,7 @@ async def open_stores(
 
     Raises:
         psycopg.Error: If it cannot be reached, or refuses.
-        OutOfStep: If its schema is not for this program.
+        Unfit: If its schema is not for this program, or it does not keep what it confirms.
     """
     queries = {
         name: sql.replace("?", "%s")
@@ -110,10 +116,19 @@ async def _bring_up(connections: Connections) -> None:
     async with connections.use(patience=600.0) as connection:
         await upgrade(connection, known, with_contract=False)
         found = await standing(connection, known)
+        cursor = await execute(connection, _DURABILITY)
+        row = await cursor.fetchone()
+    if row is None or not row[0]:
+        raise Unfit(
+            "its synchronous_commit is off, so that what it confirms may be lost: ALTER ROLE … SET"
+            " synchronous_commit = on"
+        )
+    if not row[1]:
+        _log.warning("the database's fsync is off: what it confirms is lost when the power fails")
     if found.unknown:
-        raise OutOfStep(
+        raise Unfit(
             f"the database was changed by a newer release ({', '.join(found.unknown)}), which this"
             " one cannot work with: start a newer release"
         )
     if not found.fits:
-        raise OutOfStep("the database has to be upgraded first: run moderately db upgrade")
+        raise Unfit("the database has to be upgraded first: run moderately db upgrade")

@@ -78,7 +78,7 @@ def unavailable(error: psycopg.Error) -> Unavailable:
 async def execute(
     connection: Connection, sql: str, parameters: Sequence[Any] = (), *, prepare: bool = True
 ) -> AsyncCursor[tuple[Any, ...]]:
-    """Run a statement, prepared by the server for the next time.
+    """Run a statement, prepared by the server for the next time where there is no pooler between.
 
     Args:
         connection: Where.
@@ -86,6 +86,7 @@ async def execute(
         parameters: The parameters.
         prepare: Whether it is worth preparing.
     """
+    prepare = prepare and connection.prepare_threshold is not None
     # Without parameters a text may hold several statements, and percent signs.
     return await connection.execute(sql.encode(), parameters or None, prepare=prepare)
 
@@ -152,6 +153,9 @@ class Connections:
     async def _configure(self, connection: Connection) -> None:
         if self._is_direct:
             await connection.execute(_SESSION)
+        else:
+            # The next transaction may be another server process's.
+            connection.prepare_threshold = None
 
     @asynccontextmanager
     async def use(self, patience: float = PATIENCE_SECONDS) -> AsyncIterator[Connection]:
