@@ -1,41 +1,29 @@
 """`moderately chaos`: kills a service again and again while an agent runs, and judges."""
 
-import contextlib
 import json
-import os
 import random
 import statistics
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
+from moderately.cli.crowd import Crowd
 from moderately.cli.exits import Exit, Stop
 from moderately.cli.inputs import read_input
 from moderately.cli.output import note, print_json, print_table
 from moderately.cli.ports import free_port
 from moderately.cli.process import ServiceProcess
 from moderately.cli.verdict import Verdict, judge
-from moderately.client import (
-    APIConnectionError,
-    ConflictError,
-    ModeratelyAI,
-    ModeratelyError,
-    ServerError,
-)
 
 __all__ = ["chaos"]
 
 _PLACES: Final = ("gathered", "statement", "committed")
 _SUBMITTERS: Final = 8
-_PAGE: Final = 100
 _LONGEST_LIFE: Final = 0.7
 _LOOK_SECONDS: Final = 0.05
 
@@ -99,13 +87,14 @@ def _show(verdict: Verdict, seed: int) -> None:
         ["recorded steps repeated", len(verdict.repeated)],
         ["steps repeated though nothing had died", len(verdict.repeated_in_process)],
         ["unsafe steps repeated unasked", len(verdict.repeated_unsafe)],
+        ["records that do not hold together", len(verdict.broken)],
         ["recovery p50, seconds", f"{recovery:.2f}"],
         ["recovery worst, seconds", f"{max(verdict.recoveries, default=0.0):.2f}"],
         ["seed", seed],
     ]
     print_table(["", ""], rows)
-    worst = (verdict.lost + verdict.stuck + verdict.repeated + verdict.repeated_unsafe)[:5]
-    for name in worst:
+    worst = verdict.lost + verdict.stuck + verdict.repeated + verdict.repeated_unsafe
+    for name in (worst + verdict.broken)[:5]:
         note(f"look at {name}")
     note("every promise was kept" if verdict.is_clean else "a promise was broken")
 
@@ -125,13 +114,14 @@ class _Chaos:
         self._input = input_data
         self._chance = chance
         self._log = folder / "effects.jsonl"
-        self._replies = folder / "replies.txt"
-        self._accepted: list[str] = []
         self._recoveries: list[float] = []
-        self._stop = threading.Event()
         options = ["--port", str(free_port()), "--grace", "0", "--log-level", "error"]
         env = {"MODERATELY_CHAOS_LOG": str(self._log)}
         self._service = ServiceProcess(agents, data=folder / "data", env=env, args=options)
+        self._crowd = Crowd(self._services, self._log, folder / "replies.txt")
+
+    def _services(self) -> list[tuple[str, str]]:
+        return [(self._service.base_url, self._service.api_key)]
 
     def go(self, runs: int, kills: int, patience: float) -> Verdict:
         """Create, kill, wait, judge."""
@@ -141,20 +131,17 @@ class _Chaos:
                 made = self._kill_while_creating(pool, runs, kills)
                 deadline = time.monotonic() + patience
                 self._await_created(made, deadline)
-                with self._client() as client:
-                    found, total = self._await_all(client, deadline)
+                self._crowd.settle(deadline, self._revive)
+                histories = self._crowd.histories()
             finally:
-                self._stop.set()
+                self._crowd.stop()
                 self._service.kill()
         lines = [json.loads(line) for line in self._log.read_text().splitlines()]
-        return judge(
-            lines,
-            self._accepted,
-            found,
-            total=total,
-            kills=kills,
-            recoveries=self._recoveries,
-        )
+        accepted = self._crowd.accepted
+        return judge(lines, accepted, histories, kills=kills, recoveries=self._recoveries)
+
+    def _create(self, index: int) -> None:
+        self._crowd.create(f"chaos-{index}", self._agent_id, input_data=self._input)
 
     def _kill_while_creating(
         self, pool: ThreadPoolExecutor, runs: int, kills: int
@@ -168,7 +155,8 @@ class _Chaos:
             self._restart()
             self._recoveries.append(time.monotonic() - begun)
             if number % 10 == 9:  # noqa: PLR2004 - now and then
-                note(f"{number + 1} of {kills} kills, {len(self._accepted)} executions accepted")
+                accepted = len(self._crowd.accepted)
+                note(f"{number + 1} of {kills} kills, {accepted} executions accepted")
         return made + [pool.submit(self._create, index) for index in range(len(made), runs)]
 
     def _revive(self) -> None:
@@ -193,18 +181,7 @@ class _Chaos:
         while time.monotonic() < end and self._service.process.poll() is None:
             time.sleep(0.005)
         if self._service.process.poll() is None:
-            self._look()
-
-    def _look(self) -> None:
-        """Note which steps the API shows to be on record: from here on they must not run."""
-        try:
-            with self._client(retries=0) as client:
-                for execution in client.agent_executions.list(status="running", page_size=20):
-                    for step in client.agent_executions.steps(execution.id):
-                        if step["position"]:
-                            self._note("seen", execution.id, step["id"])
-        except ModeratelyError:
-            return
+            self._crowd.look()
 
     def _restart(self) -> None:
         if self._service.process.poll() is None:
@@ -219,82 +196,3 @@ class _Chaos:
             # It died on its way up.
             del self._service.env["MODERATELY_CHAOS_CRASH"]
             self._service.start()
-
-    def _create(self, index: int) -> None:
-        key = f"chaos-{index}"
-        with self._client() as client:
-            while not self._stop.is_set():
-                try:
-                    made = client.agent_executions.create(
-                        agent_id=self._agent_id, input_data=self._input, idempotency_key=key
-                    )
-                except ConflictError:
-                    raise
-                except ModeratelyError as error:
-                    if getattr(error, "status_code", 500) in (400, 404, 422):
-                        raise RuntimeError(str(error)) from error
-                    continue
-                self._keep(made.id)
-                return
-
-    def _keep(self, execution_id: str) -> None:
-        with self._replies.open("a") as replies:
-            replies.write(execution_id + "\n")
-            replies.flush()
-            os.fsync(replies.fileno())
-        self._accepted.append(execution_id)
-
-    def _note(self, what: str, execution_id: str, step_id: str) -> None:
-        line = {"what": what, "execution": execution_id, "step": step_id, "pid": 0, "effects": ""}
-        with self._log.open("a") as log:
-            log.write(json.dumps(line) + "\n")
-
-    @contextmanager
-    def _client(self, retries: int = 2) -> Iterator[ModeratelyAI]:
-        with ModeratelyAI(
-            base_url=self._service.base_url,
-            api_key=self._service.api_key,
-            timeout=5.0,
-            max_retries=retries,
-        ) as client:
-            yield client
-
-    def _await_all(self, client: ModeratelyAI, deadline: float) -> tuple[dict[str, bool], int]:
-        """Answer what is asked, until all have ended; then list all that there is."""
-        while time.monotonic() < deadline:
-            self._revive()
-            try:
-                self._answer(client)
-                live = client.agent_executions.list(
-                    status=["pending", "running", "paused"], page_size=1
-                )
-            except (APIConnectionError, ServerError):
-                continue
-            if live.pagination.total_items == 0:
-                break
-            time.sleep(_LOOK_SECONDS)
-        found: dict[str, bool] = {}
-        total, page = 0, 1
-        while True:
-            listed = client.agent_executions.list(page=page, page_size=_PAGE)
-            found |= {one.id: one.is_terminal for one in listed}
-            total += sum(one.parent_id is None for one in listed)
-            if not listed.pagination.has_next_page:
-                return found, total
-            page += 1
-
-    def _answer(self, client: ModeratelyAI) -> None:
-        for execution in client.agent_executions.list(status="paused", page_size=_PAGE):
-            for asked in (execution.blocked_on or {}).get("waits", []):
-                with contextlib.suppress(ConflictError):
-                    self._answer_one(client, execution.id, asked)
-
-    def _answer_one(self, client: ModeratelyAI, execution_id: str, asked: dict[str, Any]) -> None:
-        name, executions = asked["id"], client.agent_executions
-        if asked["kind"] == "effect_in_doubt":
-            self._note("word", execution_id, name)
-            executions.resume(execution_id, wait=name, outcome="did_not_happen")
-        elif asked["kind"] == "approval":
-            executions.resume(execution_id, wait=name, approved=True)
-        elif asked["kind"] == "input":
-            executions.cancel(execution_id, reason="chaos")

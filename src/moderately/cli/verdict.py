@@ -3,11 +3,30 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["Verdict", "judge"]
+from moderately.cli.histories import History, broken
+
+__all__ = ["Fault", "Verdict", "judge"]
 
 Key = tuple[str, str]
+Line = Mapping[str, Any]
+
+
+class Fault(NamedTuple):
+    """Something that befell a process, or all of them.
+
+    Attributes:
+        kind: What.
+        pid: Whom; 0 for all.
+        begun: When it began, in seconds since the epoch.
+        ended: Until when what it brought about may last.
+    """
+
+    kind: str
+    pid: int
+    begun: float
+    ended: float
 
 
 @dataclass(slots=True)
@@ -16,7 +35,7 @@ class Verdict:
 
     Attributes:
         runs: How many executions were accepted.
-        kills: How often the service was killed.
+        kills: How often the service was killed, or whatever else befell it.
         steps: How many calls of steps' functions there were.
         in_flight: How many of them repeated a step that was in flight at a kill, which is allowed.
         lost: Executions that were accepted, and are not there.
@@ -25,6 +44,7 @@ class Verdict:
         repeated: Steps that ran again although they were on record.
         repeated_in_process: Steps that ran again although nothing had died.
         repeated_unsafe: Unsafe steps that ran again without a person's word.
+        broken: Records that do not hold together: a gap, two ends, a write of a run that was over.
         recoveries: From each kill to the first answer, in seconds.
     """
 
@@ -38,68 +58,99 @@ class Verdict:
     repeated: list[str] = field(default_factory=list)
     repeated_in_process: list[str] = field(default_factory=list)
     repeated_unsafe: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
     recoveries: list[float] = field(default_factory=list)
 
     @property
     def is_clean(self) -> bool:
         """Whether every promise was kept."""
-        broken = (self.lost, self.stuck, self.repeated, self.repeated_in_process)
-        return not (any(broken) or self.repeated_unsafe or self.duplicated)
+        wrong = (self.lost, self.stuck, self.repeated, self.repeated_in_process, self.broken)
+        return not (any(wrong) or self.repeated_unsafe or self.duplicated)
 
 
 def judge(
-    lines: Iterable[Mapping[str, Any]],
+    lines: Iterable[Line],
     accepted: Sequence[str],
-    found: Mapping[str, bool],
+    histories: Mapping[str, History],
     *,
-    total: int,
     kills: int,
-    recoveries: Sequence[float],
+    recoveries: Sequence[float] = (),
+    faults: Sequence[Fault] | None = None,
 ) -> Verdict:
     """Judge.
 
     Args:
-        lines: What was noted, in order: `begin`, `recorded`, `failed` and `interrupted` by the
-            service as it happened; `seen` by the observer for a step that the API has shown to be
-            on record; `word` by the observer when it said that an unsafe step had not happened.
+        lines: What was noted: `begin`, `recorded`, `failed` and `interrupted` by the service as it
+            happened; `seen` by the observer for a step that the API has shown to be on record;
+            `word` by the observer when it said that an unsafe step had not happened.
         accepted: The executions that were answered with 201.
-        found: The executions that are there at the end, and whether each has ended.
-        total: How many there are at the end that were asked for from outside.
-        kills: How often the service was killed.
+        histories: What is on record in the end of each execution that there is, by its id.
+        kills: How often the service was killed, or whatever else befell it.
         recoveries: How long it took each time until it answered, in seconds.
+        faults: What befell which process: each accounts for one repetition of a step that was in
+            flight there. When None there is one process at a time, and its end accounts for one.
     """
     verdict = Verdict(len(set(accepted)), kills, recoveries=list(recoveries))
-    verdict.lost = [one for one in accepted if one not in found]
-    verdict.stuck = [one for one, has_ended in found.items() if not has_ended]
-    verdict.duplicated = max(0, total - len(set(accepted)))
-    by_key: dict[Key, list[Mapping[str, Any]]] = defaultdict(list)
-    for line in lines:
+    verdict.lost = [one for one in accepted if one not in histories]
+    found = {one: history.execution for one, history in histories.items()}
+    verdict.stuck = [one for one, execution in found.items() if not execution["is_terminal"]]
+    asked_for = sum(execution["parent_id"] is None for execution in found.values())
+    verdict.duplicated = max(0, asked_for - len(set(accepted)))
+    for one, history in histories.items():
+        if history.execution["is_terminal"]:
+            verdict.broken += [f"{one}: {what}" for what in broken(history)]
+    by_key: dict[Key, list[Line]] = defaultdict(list)
+    for line in sorted(lines, key=lambda line: float(line["at"])):
         by_key[line["execution"], line["step"]].append(line)
-    for (execution, step), noted in by_key.items():
-        _judge_step(verdict, f"{execution}:{step}", noted)
+    for (execution_id, step), noted in by_key.items():
+        _Step(verdict, f"{execution_id}:{step}", faults).judge(noted)
     return verdict
 
 
-def _judge_step(verdict: Verdict, name: str, noted: Sequence[Mapping[str, Any]]) -> None:
-    on_record, words, previous = False, 0, None
-    for line in noted:
-        what = line["what"]
-        if what == "begin":
-            verdict.steps += 1
-            if on_record:
-                verdict.repeated.append(name)
-            if previous is not None:
-                if previous == line["pid"]:
-                    verdict.repeated_in_process.append(name)
-                verdict.in_flight += 1
-                if line["effects"] == "unsafe":
-                    words -= 1
-                    if words < 0:
-                        verdict.repeated_unsafe.append(name)
-            previous = line["pid"]
-        elif what in ("recorded", "seen"):
-            on_record = True
-        elif what == "word":
-            words += 1
-        else:
-            previous = None
+class _Step:
+    """Judges what was noted of one step."""
+
+    def __init__(self, verdict: Verdict, name: str, faults: Sequence[Fault] | None) -> None:
+        self._verdict = verdict
+        self._name = name
+        self._faults = None if faults is None else list(faults)
+        self._words = 0
+
+    def judge(self, noted: Sequence[Line]) -> None:
+        """Judge its lines, in order."""
+        on_record, previous = False, None
+        for line in noted:
+            what = line["what"]
+            if what == "begin":
+                self._verdict.steps += 1
+                if on_record:
+                    self._verdict.repeated.append(self._name)
+                if previous is not None:
+                    self._judge_repeated(previous, line)
+                previous = line
+            elif what in ("recorded", "seen"):
+                on_record = True
+            elif what == "word":
+                self._words += 1
+            elif previous is not None and previous["pid"] == line["pid"]:
+                # It has failed, or was called off, and that may be followed by another try.
+                previous = None
+
+    def _judge_repeated(self, previous: Line, line: Line) -> None:
+        self._verdict.in_flight += 1
+        if not self._is_accounted_for(previous, line):
+            self._verdict.repeated_in_process.append(self._name)
+        if line["effects"] == "unsafe":
+            self._words -= 1
+            if self._words < 0:
+                self._verdict.repeated_unsafe.append(self._name)
+
+    def _is_accounted_for(self, previous: Line, line: Line) -> bool:
+        if self._faults is None:
+            return bool(previous["pid"] != line["pid"])
+        for fault in self._faults:
+            hit = fault.pid in (0, previous["pid"])
+            if hit and fault.begun <= line["at"] and previous["at"] <= fault.ended:
+                self._faults.remove(fault)
+                return True
+        return False
