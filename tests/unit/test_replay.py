@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -259,8 +259,11 @@ def test_a_step_that_is_never_reached_is_a_difference_not_a_hang() -> None:
     go(work)
 
 
+@pytest.mark.parametrize("effects", ["pure", "idempotent", "unsafe"])
 @pytest.mark.parametrize("is_taken", [False, True])
-def test_an_unsafe_step_acts_only_while_its_lease_is_held(is_taken: bool) -> None:
+def test_a_step_acts_only_while_its_lease_is_held(
+    is_taken: bool, effects: Literal["pure", "idempotent", "unsafe"]
+) -> None:
     acted: list[int] = []
 
     @agent("tree")
@@ -269,7 +272,7 @@ def test_an_unsafe_step_acts_only_while_its_lease_is_held(is_taken: bool) -> Non
             acted.append(1)
             return len(acted)
 
-        return await ctx.step("act", act, effects="unsafe")
+        return await ctx.step("act", act, effects=effects)
 
     definition = AgentDefinition.of(run)
     assert definition is not None

@@ -95,7 +95,7 @@ class AsyncJournal(Journal):
         )
 
     async def commit_begin(self, step: Step) -> None:
-        """Put on record that an unsafe step begins."""
+        """Put on record that a step begins, while the run is surely this worker's."""
         claim = self.claim
         await self._over_there(lambda: self.store.enter(claim.execution.id, claim.fence, step))
 

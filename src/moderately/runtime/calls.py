@@ -2,6 +2,7 @@
 
 import os
 import random
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -116,18 +117,27 @@ class Calls:
             outcome = await journal.outcome(known)
             return as_returned(fn, self._value(outcome))
         if effects == "unsafe":
-            await self._begin_unsafe(step)
+            await journal.commit_begin(step)
         else:
             journal.begin(step)
         return await self._perform(step, fn, args, kwargs, options)
 
-    async def _begin_unsafe(self, step: Step) -> None:
-        """Put on record that an unsafe step begins, while the run is surely this worker's."""
+    async def _hold(self, step: Step) -> float:
+        """Wait until nobody else may take the run, as far as this worker knows.
+
+        A worker that was frozen or cut off would begin what another one has recorded by now.
+
+        Returns:
+            When it was known, in seconds since the epoch: before the step, if not right before it.
+        """
         journal = self._journal
-        await journal.commit_begin(step)
-        while not journal.lease.is_held():
+        while True:
+            looked = time.time()
+            if journal.lease.is_held():
+                return looked
+            while not journal.lease.is_held():
+                await journal.pause(_LEASE_SECONDS)
             # Only a write tells whether somebody else has taken it meanwhile.
-            await journal.pause(_LEASE_SECONDS)
             await journal.commit_begin(step)
 
     async def _settle_doubt(self, step: Step) -> Step | None:
@@ -154,7 +164,8 @@ class Calls:
         scope = StepScope(step.id, f"{execution_id}:{step.id}")
         while True:
             tries += 1
-            journal.observer.note("begin", execution_id, step)
+            held = await self._hold(step)
+            journal.observer.note("begin", execution_id, step, at=held)
             token = current_step.set(scope)
             try:
                 result = await journal.call(fn, args, kwargs, options.timeout)

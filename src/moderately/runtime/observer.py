@@ -23,8 +23,15 @@ class Observer:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         self._file = None if path is None else os.open(path, flags, 0o600)
 
-    def note(self, what: str, execution_id: str, step: Step) -> None:
-        """Note one thing."""
+    def note(self, what: str, execution_id: str, step: Step, *, at: float | None = None) -> None:
+        """Note one thing.
+
+        Args:
+            what: What happens.
+            execution_id: To which execution.
+            step: And to which of its steps.
+            at: When that was decided, in seconds since the epoch; now when None.
+        """
         if self._file is None:
             return
         line = {
@@ -33,6 +40,6 @@ class Observer:
             "step": step.id,
             "effects": step.effects,
             "pid": os.getpid(),
-            "at": time.time(),
+            "at": time.time() if at is None else at,
         }
         os.write(self._file, json.dumps(line).encode() + b"\n")

@@ -88,7 +88,7 @@ class SyncJournal(Journal):
         self._over_there(lambda: self.store.record(claim.execution.id, claim.fence, step))
 
     async def commit_begin(self, step: Step) -> None:
-        """Put on record that an unsafe step begins."""
+        """Put on record that a step begins, while the run is surely this worker's."""
         claim = self.claim
         self._over_there(lambda: self.store.enter(claim.execution.id, claim.fence, step))
 
