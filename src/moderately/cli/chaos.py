@@ -118,7 +118,9 @@ class _Chaos:
         options = ["--port", str(free_port()), "--grace", "0", "--log-level", "error"]
         env = {"MODERATELY_CHAOS_LOG": str(self._log)}
         self._service = ServiceProcess(agents, data=folder / "data", env=env, args=options)
-        self._crowd = Crowd(self._services, self._log, folder / "replies.txt")
+        self._crowd = Crowd(
+            self._services, self._revive, log=self._log, replies=folder / "replies.txt"
+        )
 
     def _services(self) -> list[tuple[str, str]]:
         return [(self._service.base_url, self._service.api_key)]
@@ -131,7 +133,7 @@ class _Chaos:
                 made = self._kill_while_creating(pool, runs, kills)
                 deadline = time.monotonic() + patience
                 self._await_created(made, deadline)
-                self._crowd.settle(deadline, self._revive)
+                self._crowd.settle(deadline)
                 histories = self._crowd.histories()
             finally:
                 self._crowd.stop()

@@ -1,14 +1,16 @@
 """The clients of a chaos run: they create, answer and look, and note what they have seen."""
 
 import contextlib
+import itertools
 import json
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from moderately.cli.histories import History
 from moderately.client import (
@@ -22,8 +24,11 @@ from moderately.client import (
 
 __all__ = ["Crowd"]
 
+T = TypeVar("T")
+
 _PAGE: Final = 100
 _EVENTS: Final = 1000
+_INSIST_SECONDS: Final = 30.0
 _TIMEOUT_SECONDS: Final = 5.0
 _PAUSE_SECONDS: Final = 0.02
 _LIVE: Final = ["pending", "running", "paused"]
@@ -35,6 +40,7 @@ class Crowd:
 
     Args:
         services: Where these answer, and with which key.
+        revive: Starts again what has died; called before each look in the end.
         log: What the services note to, and the crowd too.
         replies: Where to keep the ids that were promised.
 
@@ -43,9 +49,15 @@ class Crowd:
     """
 
     def __init__(
-        self, services: Callable[[], Sequence[tuple[str, str]]], log: Path, replies: Path
+        self,
+        services: Callable[[], Sequence[tuple[str, str]]],
+        revive: Callable[[], None],
+        *,
+        log: Path,
+        replies: Path,
     ) -> None:
         self._services = services
+        self._revive = revive
         self._log = log
         self._replies = replies
         self._lock = threading.Lock()
@@ -118,18 +130,17 @@ class Crowd:
         elif asked["kind"] == "input":
             executions.cancel(execution_id, reason="chaos")
 
-    def settle(self, deadline: float, meanwhile: Callable[[], None]) -> bool:
+    def settle(self, deadline: float) -> bool:
         """Answer what is asked until all has ended.
 
         Args:
             deadline: Until when, on the monotonic clock.
-            meanwhile: Called again and again.
 
         Returns:
             Whether all has ended in time.
         """
         while time.monotonic() < deadline:
-            meanwhile()
+            self._revive()
             try:
                 self.answer()
                 with self.client() as client:
@@ -144,16 +155,24 @@ class Crowd:
     def histories(self) -> dict[str, History]:
         """What is on record of all executions that there are, by id."""
         found: dict[str, History] = {}
-        page = 1
-        with self.client() as client:
-            while True:
-                listed = client.agent_executions.list(page=page, page_size=_PAGE)
-                for one in listed:
-                    events = _events(client, one.id)
-                    found[one.id] = History(one, events, client.agent_executions.steps(one.id))
-                if not listed.pagination.has_next_page:
-                    return found
-                page += 1
+        for page in itertools.count(1):
+            histories, is_last = self._insist(partial(_histories, page))
+            found |= {str(one.execution["id"]): one for one in histories}
+            if is_last:
+                break
+        return found
+
+    def _insist(self, read: Callable[[ModeratelyAI], T]) -> T:
+        """Read, at the next service if one does not answer, for as long as that may take."""
+        deadline = time.monotonic() + _INSIST_SECONDS
+        while True:
+            try:
+                with self.client() as client:
+                    return read(client)
+            except (APIConnectionError, ServerError):
+                if time.monotonic() > deadline:
+                    raise
+                self._revive()
 
     @contextmanager
     def client(self, retries: int = 2) -> Iterator[ModeratelyAI]:
@@ -174,6 +193,17 @@ class Crowd:
         line = {"what": what, "execution": execution_id, "step": step_id, "pid": 0, "effects": ""}
         with self._log.open("a") as log:
             log.write(json.dumps({**line, "at": time.time()}) + "\n")
+
+
+def _histories(page: int, client: ModeratelyAI) -> tuple[list[History], bool]:
+    """A page of them, and whether it is the last one."""
+    # Oldest first: nothing moves to another page while they are turned.
+    listed = client.agent_executions.list(page=page, page_size=_PAGE, order_direction="asc")
+    found = []
+    for one in listed:
+        events = _events(client, one.id)
+        found.append(History(one, events, client.agent_executions.steps(one.id)))
+    return found, not listed.pagination.has_next_page
 
 
 def _events(client: ModeratelyAI, execution_id: str) -> list[dict[str, Any]]:
