@@ -30,8 +30,9 @@ check: .venv/done ## Format, lint, types, layers
 test: .venv/done .envs/vendor/done .envs/schemathesis/done ## Run the tests
 	$(BIN)/pytest -n $(WORKERS) --dist loadscope $(ARGS)
 
-chaos: .venv/done ## Kill a service a hundred times while a thousand executions run
-	CHAOS_RUNS=1000 CHAOS_KILLS=100 $(BIN)/pytest tests/chaos $(ARGS)
+chaos: .venv/done ## Kill a service a hundred times, and befall a cluster with a hundred faults
+	CHAOS_RUNS=1000 CHAOS_KILLS=100 CLUSTER_RUNS=1000 CLUSTER_FAULTS=100 \
+		$(BIN)/pytest tests/chaos $(ARGS)
 
 bench: .venv/done .envs/dbos/done ## Measure speed and memory, beside a floor: ARGS="--quick"
 	$(BIN)/python -m bench $(ARGS)

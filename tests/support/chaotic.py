@@ -49,3 +49,25 @@ async def racer(ctx: Context) -> int:
         return number
 
     return sum([await ctx.step("take", take, number) for number in range(20)])
+
+
+async def hold(seconds: float) -> None:
+    """Take a while."""
+    await asyncio.sleep(seconds)
+
+
+@agent(max_concurrency=2)
+async def narrow(ctx: Context) -> None:
+    """Run with one other at most."""
+    await ctx.step("hold", hold, 0.1)
+
+
+@agent(max_concurrency_per_key=1)
+async def keyed(ctx: Context) -> None:
+    """Run alone among those with the same key."""
+    await ctx.step("hold", hold, 0.1)
+
+
+@agent(rate="5/s")
+async def paced(ctx: Context) -> None:
+    """Start five times a second at most."""

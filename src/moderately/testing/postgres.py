@@ -273,13 +273,16 @@ class PostgresServer(Postgres):
         self._process.wait(_STOP_SECONDS)
         self._forget()
 
-    def restart(self, mode: Literal["fast", "immediate"] = "fast") -> Self:
+    def restart(self, mode: Literal["fast", "immediate", "kill"] = "fast") -> Self:
         """Stop and start it.
 
         Args:
             mode: How to stop it.
         """
-        self.stop(mode)
+        if mode == "kill":
+            self.kill()
+        else:
+            self.stop(mode)
         return self.start()
 
     def kill(self) -> None:
