@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -115,6 +116,29 @@ def test_a_clock_that_is_set_back_an_hour_delays_nothing(tmp_path: Path) -> None
         times = [event["created_at"] for event in events]
         assert times == sorted(times)
         assert "clock was set back" in service.output()
+
+
+def test_a_service_that_was_frozen_for_longer_than_its_lease_goes_on(tmp_path: Path) -> None:
+    diary = tmp_path / "diary"
+    with (
+        ServiceProcess(
+            [AGENTS], data=tmp_path, env={"DIARY": str(diary)}, args=["--lease", "1"]
+        ) as service,
+        ModeratelyAI(base_url=service.base_url, api_key=service.api_key) as client,
+    ):
+        going = client.agent_executions.create(agent_id="stepper", input_data={"steps": 500})
+        while not diary.exists():
+            time.sleep(0.005)
+        service.freeze()
+        time.sleep(1.5)
+        service.thaw()
+        # It was in the middle: whatever it says next comes after that.
+        assert client.agent_executions.retrieve(going.id).status == "running"
+        done = client.agent_executions.wait_for_completion(going.id, timeout=60)
+    assert done.status == "completed"
+    # Its lease had lapsed, and nobody had taken it: it goes on, and repeats nothing.
+    assert done.attempt == 1
+    assert len(diary.read_text().split()) == 500
 
 
 def test_a_read_only_place_is_told_of_at_the_start_and_nothing_is_lost(

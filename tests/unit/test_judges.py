@@ -19,7 +19,8 @@ def event(kind: str, seconds: float = 0.0, **data: Any) -> dict[str, Any]:
 
 
 def step(attempt: int, **fields: Any) -> dict[str, Any]:
-    return {"id": "0/1", "kind": "step", "attempt": attempt, "wait": None, **fields}
+    found = {"id": "0/1", "kind": "step", "attempt": attempt, "position": 1, "wait": None}
+    return found | fields
 
 
 def history(*events: dict[str, Any], steps: tuple[dict[str, Any], ...] = ()) -> History:
@@ -94,7 +95,7 @@ def test_a_rate_allows_a_burst_and_then_its_pace() -> None:
 
 def noted(*lines: tuple[str, int, float], effects: str = "idempotent") -> list[dict[str, Any]]:
     return [
-        {"what": what, "pid": pid, "at": at, "execution": "e", "step": "s", "effects": effects}
+        {"what": what, "pid": pid, "at": at, "execution": "e", "step": "0/1", "effects": effects}
         for what, pid, at in lines
     ]
 
@@ -109,16 +110,16 @@ def test_a_step_in_flight_may_run_again_once_for_each_fault_of_its_process() -> 
     assert judged(twice, [Fault("kill", 1, 2.0, 2.0)]).is_clean
     assert judged(twice, [Fault("restart", 0, 2.0, 2.0)]).is_clean
     for fault in (Fault("kill", 2, 2, 2), Fault("kill", 1, 5, 5), Fault("cut", 1, 0.1, 0.9)):
-        assert judged(twice, [fault]).repeated_in_process == ["e:s"]
+        assert judged(twice, [fault]).repeated_in_process == ["e:0/1"]
     thrice = noted(("begin", 1, 1.0), ("begin", 1, 3.0), ("begin", 1, 4.0))
-    assert judged(thrice, [Fault("cut", 1, 0.0, 9.0)]).repeated_in_process == ["e:s"]
+    assert judged(thrice, [Fault("cut", 1, 0.0, 9.0)]).repeated_in_process == ["e:0/1"]
     assert judged(thrice, [Fault("cut", 1, 0.0, 9.0), Fault("kill", 1, 3.5, 3.6)]).is_clean
 
 
 def test_a_recorded_step_must_not_begin_again_in_the_order_of_time() -> None:
     faults = [Fault("freeze", 1, 0.0, 9.0)]
     late = noted(("begin", 2, 2.0), ("recorded", 2, 3.0), ("begin", 1, 4.0))
-    assert judged(late, faults).repeated == ["e:s"]
+    assert judged(late, faults).repeated == ["e:0/1"]
     # It had been begun before, and was written down late.
     assert judged([*late[:2], *noted(("begin", 1, 1.0))], faults).repeated == []
 
@@ -127,7 +128,13 @@ def test_an_unsafe_step_needs_a_word_for_each_repetition() -> None:
     faults = [Fault("kill", 1, 1.5, 1.6), Fault("kill", 1, 3.5, 3.6)]
     asked = [("begin", 1, 1.0), ("word", 0, 2.0), ("begin", 1, 3.0), ("begin", 1, 4.0)]
     assert judged(noted(*asked[:3], effects="unsafe"), faults).is_clean
-    assert judged(noted(*asked, effects="unsafe"), faults).repeated_unsafe == ["e:s"]
+    assert judged(noted(*asked, effects="unsafe"), faults).repeated_unsafe == ["e:0/1"]
+
+
+def test_a_step_that_was_on_record_and_is_not_any_more_is_seen() -> None:
+    lines = noted(("begin", 1, 1.0), ("recorded", 1, 2.0))
+    assert judged(lines).is_clean
+    assert judged([{**line, "step": "0/2"} for line in lines]).forgotten == ["e:0/2"]
 
 
 def test_what_is_lost_stuck_or_too_much_is_seen() -> None:

@@ -87,6 +87,7 @@ def _show(verdict: Verdict, seed: int) -> None:
         ["recorded steps repeated", len(verdict.repeated)],
         ["steps repeated though nothing had died", len(verdict.repeated_in_process)],
         ["unsafe steps repeated unasked", len(verdict.repeated_unsafe)],
+        ["recorded steps forgotten", len(verdict.forgotten)],
         ["records that do not hold together", len(verdict.broken)],
         ["recovery p50, seconds", f"{recovery:.2f}"],
         ["recovery worst, seconds", f"{max(verdict.recoveries, default=0.0):.2f}"],
@@ -94,7 +95,7 @@ def _show(verdict: Verdict, seed: int) -> None:
     ]
     print_table(["", ""], rows)
     worst = verdict.lost + verdict.stuck + verdict.repeated + verdict.repeated_unsafe
-    for name in (worst + verdict.broken)[:5]:
+    for name in (worst + verdict.forgotten + verdict.broken)[:5]:
         note(f"look at {name}")
     note("every promise was kept" if verdict.is_clean else "a promise was broken")
 

@@ -44,6 +44,7 @@ class Verdict:
         repeated: Steps that ran again although they were on record.
         repeated_in_process: Steps that ran again although nothing had died.
         repeated_unsafe: Unsafe steps that ran again without a person's word.
+        forgotten: Steps that were on record, and are not any more.
         broken: Records that do not hold together: a gap, two ends, a write of a run that was over.
         recoveries: From each kill to the first answer, in seconds.
     """
@@ -58,14 +59,16 @@ class Verdict:
     repeated: list[str] = field(default_factory=list)
     repeated_in_process: list[str] = field(default_factory=list)
     repeated_unsafe: list[str] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     recoveries: list[float] = field(default_factory=list)
 
     @property
     def is_clean(self) -> bool:
         """Whether every promise was kept."""
-        wrong = (self.lost, self.stuck, self.repeated, self.repeated_in_process, self.broken)
-        return not (any(wrong) or self.repeated_unsafe or self.duplicated)
+        repeated = (self.repeated, self.repeated_in_process, self.repeated_unsafe)
+        wrong = (self.lost, self.stuck, self.forgotten, self.broken, *repeated)
+        return not (any(wrong) or self.duplicated)
 
 
 def judge(
@@ -99,11 +102,20 @@ def judge(
     for one, history in histories.items():
         if history.execution["is_terminal"]:
             verdict.broken += [f"{one}: {what}" for what in broken(history)]
+    on_record = {
+        (one, step["id"])
+        for one, history in histories.items()
+        for step in history.steps
+        if step["position"]
+    }
     by_key: dict[Key, list[Line]] = defaultdict(list)
     for line in sorted(lines, key=lambda line: float(line["at"])):
         by_key[line["execution"], line["step"]].append(line)
-    for (execution_id, step), noted in by_key.items():
-        _Step(verdict, f"{execution_id}:{step}", faults).judge(noted)
+    for key, noted in by_key.items():
+        name = ":".join(key)
+        was_on_record = _Step(verdict, name, faults).judge(noted)
+        if was_on_record and key not in on_record:
+            verdict.forgotten.append(name)
     return verdict
 
 
@@ -116,8 +128,8 @@ class _Step:
         self._faults = None if faults is None else list(faults)
         self._words = 0
 
-    def judge(self, noted: Sequence[Line]) -> None:
-        """Judge its lines, in order."""
+    def judge(self, noted: Sequence[Line]) -> bool:
+        """Judge its lines, in order; tell whether it was on record at any time."""
         on_record, previous = False, None
         for line in noted:
             what = line["what"]
@@ -135,6 +147,7 @@ class _Step:
             elif previous is not None and previous["pid"] == line["pid"]:
                 # It has failed, or was called off, and that may be followed by another try.
                 previous = None
+        return on_record
 
     def _judge_repeated(self, previous: Line, line: Line) -> None:
         self._verdict.in_flight += 1
