@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from typing import Literal
 
 from moderately import Context, SyncContext, agent
 
@@ -54,6 +55,15 @@ async def racer(ctx: Context) -> int:
 async def hold(seconds: float) -> None:
     """Take a while."""
     await asyncio.sleep(seconds)
+
+
+@agent
+async def marathon(ctx: Context) -> int:
+    """Take slow steps one after another, some of them unsafe: one is in flight at any moment."""
+    for number in range(20):
+        effects: Literal["unsafe", "idempotent"] = "unsafe" if number % 5 == 4 else "idempotent"
+        await ctx.step("hold", hold, 0.2, effects=effects)
+    return 20
 
 
 @agent(max_concurrency=2)
