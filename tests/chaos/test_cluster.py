@@ -113,6 +113,9 @@ def test_no_promise_is_broken_by_a_storm(
         verdict, histories = found.judge(storm.faults)
     assert verdict.is_clean, (seed, verdict)
     assert (verdict.runs, storm.deserters) == (runs, []), seed
+    # None of these agents fails by itself.
+    failed = [h.execution for h in histories.values() if h.execution["status"] != "completed"]
+    assert failed == [], seed
     assert_limits(histories, seed)
     # Something was at stake: steps were in flight when something befell their process.
     assert verdict.in_flight > 0, seed

@@ -21,6 +21,8 @@ from moderately.domain.fairness import Turns
 from moderately.domain.ports import Outcome
 from moderately.protocol.vocabulary import Status
 from moderately.runtime import AgentDefinition, LocalRunner, RunnerOptions
+from moderately.runtime.journal import Home
+from moderately.runtime.scope import StepScope, current_step
 from moderately.store.sqlite import SQLiteStore, open_stores
 from moderately.wiring.clock import SystemClock
 
@@ -304,3 +306,18 @@ def test_a_step_acts_only_while_its_lease_is_held(
     loop: asyncio.AbstractEventLoop
     take: Callable[[], Awaitable[None]] = nothing
     go(work)
+
+
+def test_what_a_write_begins_on_the_way_is_not_within_the_step_that_it_came_from() -> None:
+    async def work() -> StepScope | None:
+        found: asyncio.Future[StepScope | None] = asyncio.get_running_loop().create_future()
+
+        async def begin() -> None:
+            # A connection that is opened again, and listens from then on, is begun like this.
+            found.set_result(current_step.get(None))
+
+        current_step.set(StepScope("0/1", "exec_1:0/1"))
+        Home(asyncio.get_running_loop()).post(begin())
+        return await found
+
+    assert asyncio.run(work()) is None

@@ -11,6 +11,7 @@ import json
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
@@ -75,7 +76,9 @@ class Home:
             if self._awake:
                 return
             self._awake = True
-        self.loop.call_soon_threadsafe(self._start)
+        # In a context of its own: what the store begins on this occasion may live for longer, and
+        # is not within the step that it happens to be written from.
+        self.loop.call_soon_threadsafe(self._start, context=Context())
 
     def _start(self) -> None:
         with self._lock:
