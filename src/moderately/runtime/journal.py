@@ -5,7 +5,6 @@ loop, which it reaches through `Home`.
 """
 
 import asyncio
-import contextvars
 import itertools
 import json
 import threading
@@ -85,8 +84,7 @@ class Home:
             self._awake = False
             posted, self._posted = self._posted, deque()
         for work in posted:
-            # Not in the agent's context: what it set there is no business of the store's.
-            task = self.loop.create_task(work, context=contextvars.Context())
+            task = self.loop.create_task(work)
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
