@@ -36,7 +36,7 @@ from moderately.domain.errors import (
     IllegalTransition,
 )
 from moderately.domain.execution import FOREVER, Claim, Execution, Failure, NewEvent, Step
-from moderately.domain.fairness import Turns
+from moderately.domain.fairness import KEYS_AT_ONCE, Turns
 from moderately.domain.ids import ENTROPY_BYTES, new_id
 from moderately.domain.limits import Rate
 from moderately.domain.listing import Cursor, ListQuery
@@ -598,6 +598,24 @@ def test_what_more_than_one_look_can_see_is_claimed_in_the_end(opened: Opened) -
             if not claimed.more:
                 break
         assert sorted(found) == teams
+
+    run(opened, work)
+
+
+def test_many_that_share_a_key_keep_no_other_key_waiting(opened: Opened) -> None:
+    async def work(store: Store) -> None:
+        crowd = [new(concurrency_key="a", priority=5) for _ in range(300)]
+        keys = [f"k{n:03}" for n in range(KEYS_AT_ONCE + 30)]
+        others = [new(concurrency_key=key) for key in (*keys, None)]
+        await asyncio.gather(*(store.create(one) for one in (*crowd, *others)))
+        turns, found = Turns(), []
+        limited = Offer("agent", ("1",), 10_000, key_limit=1)
+        while True:
+            claimed = await store.claim([limited], 10_000, "worker", turns)
+            found += [one.execution.concurrency_key for one in claimed.claims]
+            if not claimed.more:
+                break
+        assert sorted(map(str, found)) == sorted(["a", "None", *keys])
 
     run(opened, work)
 

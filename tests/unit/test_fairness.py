@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moderately.domain.fairness import TEAMS_AT_ONCE, Head, Room, Turns, deal
+from moderately.domain.fairness import KEYS_AT_ONCE, TEAMS_AT_ONCE, Head, Room, Turns, deal
 
 
 def head(number: int, team: str = "t", agent: str = "a", **fields: object) -> Head:
@@ -44,12 +44,24 @@ def test_an_agent_with_much_to_do_does_not_starve_another() -> None:
 
 def test_a_look_goes_on_behind_the_last_team_until_it_has_seen_all() -> None:
     turns = Turns()
-    first = [f"t{n:03}" for n in range(TEAMS_AT_ONCE)]
+    first = [head(n, team=f"t{n:03}") for n in range(TEAMS_AT_ONCE)]
     assert not turns.looked_at("a", first)
-    assert turns.behind("a") == first[-1]
-    assert not turns.looked_at("a", ["t900"])
+    assert turns.behind("a") == first[-1].team_id
+    assert not turns.looked_at("a", [head(1, team="t900")])
     assert turns.behind("a") == ""
-    assert turns.looked_at("a", ["t900"])
+    assert turns.looked_at("a", [head(1, team="t900")])
+
+
+def test_a_look_goes_on_behind_the_last_key_that_all_teams_have_shown() -> None:
+    turns = Turns()
+    keys = [f"k{n:03}" for n in range(KEYS_AT_ONCE)]
+    many = [head(n, concurrency_key=key) for n, key in enumerate(keys)]
+    few = [head(n, team="u", concurrency_key="z") for n in range(3)]
+    assert not turns.looked_at("a", [*many, *few])
+    assert turns.behind_key("a") == keys[-1]
+    assert not turns.looked_at("a", few)
+    assert turns.behind_key("a") == ""
+    assert turns.looked_at("a", few)
 
 
 HEADS = st.lists(

@@ -40,9 +40,13 @@ class Offer:
 
     @property
     def lanes(self) -> list[str]:
-        """What can run here: `1:VERSION` for what has begun, `0:VERSION` for what has not."""
-        fresh = [f"0:{version}" for version in dict.fromkeys((*self.versions, *self.accepts))]
-        return [*fresh, *(f"1:{version}" for version in self.versions)]
+        """What can run here: `1:VERSION` of what has begun, `0:VERSION` of what has not.
+
+        What has a concurrency key is in lanes of its own: `1k:VERSION` and `0k:VERSION`.
+        """
+        fresh = [("0", version) for version in dict.fromkeys((*self.versions, *self.accepts))]
+        begun = [("1", version) for version in self.versions]
+        return [f"{n}{k}:{version}" for n, version in (*fresh, *begun) for k in ("", "k")]
 
 
 @dataclass(frozen=True, slots=True)

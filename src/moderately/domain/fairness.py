@@ -11,10 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-__all__ = ["TEAMS_AT_ONCE", "Head", "Room", "Turns", "deal"]
+__all__ = ["KEYS_AT_ONCE", "TEAMS_AT_ONCE", "Head", "Room", "Turns", "deal"]
 
 TEAMS_AT_ONCE: Final = 64
 """How many teams a claim looks at; the next claim goes on behind them."""
+
+KEYS_AT_ONCE: Final = 256
+"""How many concurrency keys of a team a claim looks at; the next claim goes on behind them."""
 
 _MEMORY: Final = 10_000
 
@@ -72,6 +75,7 @@ class Turns:
         self._count = 0
         self._served: dict[str | tuple[str, str], int] = {}
         self._behind: dict[str, str] = {}
+        self._behind_key: dict[str, str] = {}
 
     def of(self, whom: str | tuple[str, str]) -> int:
         """When a team, or a team's agent, was served last; 0 if never, or too long ago."""
@@ -88,16 +92,31 @@ class Turns:
         """Behind which team, by name, to look for the agent's waiting executions."""
         return self._behind.get(agent_id, "")
 
-    def looked_at(self, agent_id: str, teams: Iterable[str]) -> bool:
-        """Note which teams a look has found.
+    def behind_key(self, agent_id: str) -> str:
+        """Behind which concurrency key, by name, to look in each of the agent's lanes."""
+        return self._behind_key.get(agent_id, "")
+
+    def looked_at(self, agent_id: str, heads: Iterable[Head]) -> bool:
+        """Note what a look at an agent has found.
 
         Returns:
-            Whether these were all that there are.
+            Whether these were all teams and keys that there are.
         """
-        found = set(teams)
-        was_first = self._behind.pop(agent_id, "") == ""
-        if len(found) >= TEAMS_AT_ONCE:
-            self._behind[agent_id] = max(found)
+        teams: set[str] = set()
+        keys: dict[tuple[str, str], set[str]] = {}
+        for head in heads:
+            teams.add(head.team_id)
+            if head.concurrency_key is not None:
+                keys.setdefault((head.team_id, head.lane), set()).add(head.concurrency_key)
+        was_first = not (self._behind_key.pop(agent_id, "") or self._behind.get(agent_id, ""))
+        # As far as all lanes were seen: each goes on behind that.
+        cut = [max(found) for found in keys.values() if len(found) >= KEYS_AT_ONCE]
+        if cut:
+            self._behind_key[agent_id] = min(cut)
+            return False
+        self._behind.pop(agent_id, None)
+        if len(teams) >= TEAMS_AT_ONCE:
+            self._behind[agent_id] = max(teams)
             return False
         return was_first
 

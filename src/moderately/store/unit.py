@@ -28,22 +28,34 @@ class Search:
         agent_id: The agent.
         lanes: What can run: see `domain.claims.Offer`.
         behind: The team behind which to look.
-        full_keys: The concurrency keys that are not wanted.
         limit: How many executions may start.
-        is_exact: Whether just the executions that were found are wanted, and no others of their
-            lanes in their place.
+        key_limit: How many with the same concurrency key may run at once; no limit when None.
+            Where there is one, some are found of each key, and just these may be taken.
+        behind_key: The key behind which to look.
+        full_keys: The keys that are not wanted.
     """
 
     agent_id: str
     lanes: Sequence[str]
     behind: str
-    full_keys: Sequence[str]
     limit: int
-    is_exact: bool
+    key_limit: int | None = None
+    behind_key: str = ""
+    full_keys: Sequence[str] = ()
+
+    @property
+    def keyed_lanes(self) -> list[str]:
+        """The lanes in which to look key by key."""
+        return [] if self.key_limit is None else [one for one in self.lanes if one[1] == "k"]
+
+    @property
+    def plain_lanes(self) -> list[str]:
+        """The other lanes."""
+        return [lane for lane in self.lanes if self.key_limit is None or lane[1] != "k"]
 
     def share(self, teams: int) -> int:
         """How many executions to find in each lane of each team, where so many teams wait."""
-        return max(1, self.limit // max(1, teams))
+        return -(-self.limit // max(1, teams))
 
 
 class Source(Protocol):

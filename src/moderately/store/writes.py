@@ -191,9 +191,10 @@ async def claim(
             offer.agent_id,
             offer.lanes,
             turns.behind(offer.agent_id),
-            rooms[offer.agent_id].full_keys(),
             min(rooms[offer.agent_id].free, limit),
-            offer.key_limit is not None,
+            offer.key_limit,
+            turns.behind_key(offer.agent_id),
+            rooms[offer.agent_id].full_keys(),
         )
         for offer in offers
         if rooms[offer.agent_id].free > 0
@@ -264,15 +265,19 @@ def _spend(
 
 def _more(searches: Sequence[Search], heads: Sequence[Head], turns: Turns) -> set[str]:
     """The agents of which more may wait, and may start where there is a slot for them."""
-    found: dict[str, Counter[tuple[str, str]]] = {one.agent_id: Counter() for one in searches}
+    found: dict[str, list[Head]] = {search.agent_id: [] for search in searches}
     for head in heads:
-        found[head.agent_id][head.team_id, head.lane] += 1
+        found[head.agent_id].append(head)
     more = set()
     for search in searches:
-        counts = found[search.agent_id]
-        teams = {team_id for team_id, _ in counts}
-        was_all = turns.looked_at(search.agent_id, teams)
-        if not was_all or max(counts.values(), default=0) >= search.share(len(teams)):
+        ours = found[search.agent_id]
+        counts = Counter((one.team_id, one.lane, one.concurrency_key) for one in ours)
+        if search.key_limit is None:
+            counts = Counter((one.team_id, one.lane, None) for one in ours)
+        share = search.share(len({one.team_id for one in ours}))
+        # Of each key as many were found as may run; it is full, or all that wait were seen.
+        is_cut = any(n >= share for (_, _, key), n in counts.items() if key is None)
+        if not turns.looked_at(search.agent_id, ours) or is_cut:
             more.add(search.agent_id)
     return more
 

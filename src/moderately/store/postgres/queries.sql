@@ -171,10 +171,50 @@ CROSS JOIN LATERAL (
     SELECT id, team_id, agent_id, lane, priority, concurrency_key FROM executions
     WHERE status = 'pending' AND run_at IS NULL AND agent_id = ? AND team_id = teams.team_id
         AND lane = wanted.lane
-        AND (concurrency_key IS NULL OR concurrency_key <> ALL(?::text[]))
     ORDER BY priority DESC, id
-    LIMIT (SELECT greatest(1, ?::bigint / count(*)) FROM teams)
+    LIMIT (SELECT ceil(?::double precision / count(*)) FROM teams)
 ) AS found;
+
+-- name: waiting_by_key
+-- The same of an agent with a limit for each concurrency key: of each key as many as may run. The
+-- keys, too, are found one after the other; those that are full are passed over.
+WITH RECURSIVE teams (team_id, number) AS (
+    (
+        SELECT team_id, 1 FROM executions
+        WHERE status = 'pending' AND run_at IS NULL AND agent_id = ? AND team_id > ?
+        ORDER BY team_id LIMIT 1
+    )
+    UNION ALL
+    SELECT next.team_id, teams.number + 1 FROM teams CROSS JOIN LATERAL (
+        SELECT team_id FROM executions
+        WHERE status = 'pending' AND run_at IS NULL AND agent_id = ?
+            AND team_id > teams.team_id
+        ORDER BY team_id LIMIT 1
+    ) AS next
+    WHERE teams.number < ?
+), keys (team_id, lane, key, number, is_wanted) AS (
+    SELECT teams.team_id, wanted.lane, ?::text COLLATE "C", 0, false
+    FROM teams CROSS JOIN unnest(?::text[]) AS wanted (lane)
+    UNION ALL
+    SELECT keys.team_id, keys.lane, next.key,
+        keys.number + next.is_wanted::integer, next.is_wanted
+    FROM keys CROSS JOIN LATERAL (
+        SELECT concurrency_key AS key, concurrency_key <> ALL(?::text[]) AS is_wanted
+        FROM executions
+        WHERE status = 'pending' AND run_at IS NULL AND agent_id = ?
+            AND team_id = keys.team_id AND lane = keys.lane AND concurrency_key > keys.key
+        ORDER BY concurrency_key LIMIT 1
+    ) AS next
+    WHERE keys.number < ?
+)
+SELECT found.* FROM keys CROSS JOIN LATERAL (
+    SELECT id, team_id, agent_id, lane, priority, concurrency_key FROM executions
+    WHERE status = 'pending' AND run_at IS NULL AND agent_id = ? AND team_id = keys.team_id
+        AND lane = keys.lane AND concurrency_key = keys.key
+    ORDER BY priority DESC, id
+    LIMIT ?
+) AS found
+WHERE keys.is_wanted;
 
 -- name: take_next
 -- Lock what is next in some lanes, so much of each, but for what others have locked.

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from moderately.domain.execution import Execution, Step
-from moderately.domain.fairness import TEAMS_AT_ONCE, Head
+from moderately.domain.fairness import KEYS_AT_ONCE, TEAMS_AT_ONCE, Head
 from moderately.store.postgres.connections import (
     Connection,
     execute,
@@ -108,16 +108,18 @@ class PostgresSource:
 
     async def waiting(self, searches: Sequence[Search]) -> Sequence[Head]:
         """What waits: of each team some, in the order in which it may start."""
-        sql = self._queries["waiting"]
         cursors = []
         async with self._connection.pipeline():
-            for search in searches:
-                agent_id, keys = search.agent_id, list(search.full_keys)
-                wanted = (
-                    *(agent_id, search.behind, agent_id, TEAMS_AT_ONCE),
-                    *(list(search.lanes), agent_id, keys, search.limit),
-                )
-                cursors.append(await execute(self._connection, sql, wanted))
+            for one in searches:
+                agent_id = one.agent_id
+                teams = (agent_id, one.behind, agent_id, TEAMS_AT_ONCE)
+                plain = (*teams, one.plain_lanes, agent_id, one.limit)
+                cursors.append(await execute(self._connection, self._queries["waiting"], plain))
+                if lanes := one.keyed_lanes:
+                    keys = (one.behind_key, lanes, list(one.full_keys), agent_id, KEYS_AT_ONCE)
+                    keyed = (*teams, *keys, agent_id, one.key_limit)
+                    sql = self._queries["waiting_by_key"]
+                    cursors.append(await execute(self._connection, sql, keyed))
         return [Head._make(row) for cursor in cursors for row in await cursor.fetchall()]
 
     async def take(self, chosen: Sequence[Head], searches: Sequence[Search]) -> Sequence[Execution]:
@@ -125,7 +127,7 @@ class PostgresSource:
 
         Several workers look at the same heads at the same time; by their lanes, each gets others.
         """
-        exact = {search.agent_id for search in searches if search.is_exact}
+        exact = {search.agent_id for search in searches if search.key_limit is not None}
         these = [head.id for head in chosen if head.agent_id in exact]
         lanes: dict[tuple[str, str, str], int] = {}
         for head in chosen:

@@ -77,9 +77,23 @@ ORDER BY team_id LIMIT 1;
 -- What waits of a team and an agent in a lane, in the order in which it is taken.
 SELECT id, team_id, agent_id, lane, priority, concurrency_key FROM executions
 WHERE status = 'pending' AND run_at IS NULL AND agent_id = ? AND team_id = ? AND lane = ?
-    AND (concurrency_key IS NULL OR concurrency_key NOT IN ({keys}))
 ORDER BY priority DESC, id
 LIMIT ?;
+
+-- name: waiting_with_key
+-- The same, of what has this concurrency key.
+SELECT id, team_id, agent_id, lane, priority, concurrency_key FROM executions
+WHERE status = 'pending' AND run_at IS NULL AND agent_id = ? AND team_id = ? AND lane = ?
+    AND concurrency_key = ?
+ORDER BY priority DESC, id
+LIMIT ?;
+
+-- name: next_waiting_key
+-- The concurrency key behind another one, by name, in a lane of a team and an agent.
+SELECT concurrency_key FROM executions
+WHERE status = 'pending' AND run_at IS NULL AND agent_id = ? AND team_id = ? AND lane = ?
+    AND concurrency_key > ?
+ORDER BY concurrency_key LIMIT 1;
 
 -- name: running_ids
 -- What runs, or ran when its owner died.

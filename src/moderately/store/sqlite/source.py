@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 
 from moderately.domain.execution import Execution, Step
-from moderately.domain.fairness import TEAMS_AT_ONCE, Head
+from moderately.domain.fairness import KEYS_AT_ONCE, TEAMS_AT_ONCE, Head
 from moderately.store.rows import EXECUTION_COLUMNS, STEPS, read_execution, read_step
 from moderately.store.unit import Search
 
@@ -82,15 +82,33 @@ class SQLiteSource:
         """What waits: of each team some, in the order in which it may start."""
         found: list[Head] = []
         for search in searches:
-            keys = ", ".join("?" * len(search.full_keys))
-            sql = self._queries["waiting"].format(keys=keys)
             teams = self._waiting_teams(search)
             share = search.share(len(teams))
             for team_id in teams:
-                for lane in search.lanes:
-                    wanted = (search.agent_id, team_id, lane, *search.full_keys, share)
-                    found += map(Head._make, self._connection.execute(sql, wanted))
+                for lane in search.plain_lanes:
+                    found += self._heads("waiting", search.agent_id, team_id, lane, share)
+                for lane in search.keyed_lanes:
+                    where = (search.agent_id, team_id, lane)
+                    for key in self._waiting_keys(search, where):
+                        found += self._heads("waiting_with_key", *where, key, search.key_limit)
         return found
+
+    def _heads(self, query: str, *parameters: object) -> list[Head]:
+        return [*map(Head._make, self._connection.execute(self._queries[query], parameters))]
+
+    def _waiting_keys(self, search: Search, where: tuple[str, str, str]) -> list[str]:
+        keys: list[str] = []
+        key, full = search.behind_key, set(search.full_keys)
+        while len(keys) < KEYS_AT_ONCE:
+            row = self._connection.execute(
+                self._queries["next_waiting_key"], (*where, key)
+            ).fetchone()
+            if row is None:
+                break
+            key = row[0]
+            if key not in full:
+                keys.append(key)
+        return keys
 
     def _waiting_teams(self, search: Search) -> list[str]:
         teams: list[str] = []

@@ -79,9 +79,11 @@ CREATE TABLE executions (
     completed_at    bigint,
     failed_at       bigint,
     cancelled_at    bigint,
-    -- What an execution that waits needs of a worker: `1:VERSION` once it has begun, else `0:…`.
+    -- What an execution that waits needs of a worker: `1:VERSION` once it has begun, else `0:…`;
+    -- with a concurrency key `1k:…` and `0k:…`.
     lane            text COLLATE "C" NOT NULL GENERATED ALWAYS AS (
-        CASE WHEN attempt = 0 THEN '0:' ELSE '1:' END || agent_version
+        CASE WHEN attempt = 0 THEN '0' ELSE '1' END
+        || CASE WHEN concurrency_key IS NULL THEN ':' ELSE 'k:' END || agent_version
     ) STORED,
     -- Each end has its own time, and no other status has it.
     CHECK ((status = 'completed') = (completed_at IS NOT NULL)),
@@ -119,8 +121,11 @@ CREATE INDEX executions_by_agent ON executions (team_id, agent_id, created_at, i
 
 -- Claims: what waits, so that teams can take turns; what waits for a time; what runs, and where.
 CREATE INDEX executions_waiting
-ON executions (agent_id, team_id, lane, priority DESC, id) INCLUDE (concurrency_key)
+ON executions (agent_id, team_id, lane, priority DESC, id)
 WHERE status = 'pending' AND run_at IS NULL;
+CREATE INDEX executions_waiting_by_key
+ON executions (agent_id, team_id, lane, concurrency_key, priority DESC, id)
+WHERE status = 'pending' AND run_at IS NULL AND concurrency_key IS NOT NULL;
 CREATE INDEX executions_due ON executions (run_at) WHERE run_at IS NOT NULL;
 CREATE INDEX executions_deadline ON executions (deadline_at)
 WHERE status = 'pending' AND deadline_at IS NOT NULL;
