@@ -72,3 +72,21 @@ async def marked(ctx: Context) -> None:
 async def durable_sleeper(ctx: Context) -> None:
     """Sleep durably."""
     await ctx.sleep(3600)
+
+
+@agent
+async def started(ctx: Context) -> dict[str, Any]:
+    """Tell when it began."""
+    return {"at": time.time()}
+
+
+@agent
+async def brief(ctx: Context) -> None:
+    """Hold a slot for a moment."""
+    await asyncio.sleep(0.01)
+
+
+@agent
+async def brief_too(ctx: Context) -> None:
+    """Another one that does."""
+    await asyncio.sleep(0.01)

@@ -1,10 +1,13 @@
-"""Steps on DBOS with SQLite (WAL, `synchronous=FULL`): the peer, in an environment of its own.
+"""Steps on DBOS: the peer, in an environment of its own.
+
+On SQLite (WAL, `synchronous=FULL`) or PostgreSQL, by the URL.
 
 Prints a JSON object: steps per second and the p50 of a step, by how many workflows run at once.
 """
 
 import asyncio
 import json
+import sqlite3
 import statistics
 import sys
 import time
@@ -15,9 +18,10 @@ from sqlalchemy import Engine, event
 
 @event.listens_for(Engine, "connect")
 def durable(connection, _record):
-    """The same durability as ours."""
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
+    """The same durability as ours, which PostgreSQL has by default."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
 
 
 @DBOS.step()

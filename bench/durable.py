@@ -12,27 +12,35 @@ from typing import Any
 import httpx2
 import psutil
 
-from bench.load import Connection
+from bench.figures import Figures, Goals, at_least, at_most, percentiles, say
+from bench.load import Connection, Service
+from bench.processes import AGENTS, ROOT
 from moderately.testing import ServiceProcess
 
-ROOT = Path(__file__).parent.parent
-AGENTS = ROOT / "bench/agents.py"
 PLAN = {"1": 400, "16": 60, "256": 12}
+MARK_SECONDS = 60.0
+GOALS: Goals = {
+    "step p50 ms at 1": at_most(1),
+    "times DBOS at 256": at_least(8),
+    "start → resumed step s": at_most(1),
+    "cancel → code p50 ms": at_most(5),
+    "cancel → code p99 ms": at_most(20),
+    "10,000 awaiting MB": at_most(200),
+    "runs held after parking": at_most(0),
+}
 
-Figures = dict[str, float]
 
-
-def dbos_steps(folder: Path) -> dict[str, Any]:
+def dbos_steps(url: str, plan: dict[str, int], folder: Path) -> dict[str, Any]:
     """The peer's figures."""
     python = ROOT / ".envs/dbos/bin/python"
-    command = [str(python), str(ROOT / "bench/dbos_steps.py"), f"sqlite:///{folder}/dbos.db"]
+    command = [str(python), str(ROOT / "bench/dbos_steps.py"), url]
     found = subprocess.run(
-        [*command, json.dumps(PLAN)], capture_output=True, text=True, check=True, cwd=folder
+        [*command, json.dumps(plan)], capture_output=True, text=True, check=True, cwd=folder
     )
     return dict(json.loads(found.stdout.splitlines()[-1]))
 
 
-async def our_steps(service: ServiceProcess, executions: int, count: int) -> dict[str, float]:
+async def our_steps(service: Service, executions: int, count: int) -> dict[str, float]:
     """So many executions at once, each with so many steps. They time themselves."""
     body = json.dumps({"agent_id": "steps", "input_data": {"count": count}}).encode()
 
@@ -53,16 +61,22 @@ async def our_steps(service: ServiceProcess, executions: int, count: int) -> dic
 
 def steps(folder: Path) -> Figures:
     """Steps per second, and how long one takes, beside DBOS in the same run."""
-    figures: Figures = {}
-    theirs = dbos_steps(folder)
+    theirs = dbos_steps(f"sqlite:///{folder}/dbos.db", PLAN, folder)
     with ServiceProcess([AGENTS], data=folder / "steps") as service:
-        asyncio.run(our_steps(service, 1, 20))
-        for executions, count in PLAN.items():
-            ours = asyncio.run(our_steps(service, int(executions), count))
-            figures[f"steps/s at {executions}"] = ours["rate"]
-            figures[f"DBOS steps/s at {executions}"] = theirs[executions]["rate"]
-            figures[f"times DBOS at {executions}"] = ours["rate"] / theirs[executions]["rate"]
-            figures[f"step p50 ms at {executions}"] = ours["p50"] * 1000
+        return compare_steps(service, PLAN, theirs)
+
+
+def compare_steps(service: Service, plan: dict[str, int], theirs: dict[str, Any]) -> Figures:
+    """Our steps, by how many executions take so many at once, beside DBOS's."""
+    figures: Figures = {}
+    asyncio.run(our_steps(service, 1, 20))
+    for executions, count in plan.items():
+        ours = asyncio.run(our_steps(service, int(executions), count))
+        figures[f"steps/s at {executions}"] = ours["rate"]
+        figures[f"DBOS steps/s at {executions}"] = theirs[executions]["rate"]
+        figures[f"times DBOS at {executions}"] = ours["rate"] / theirs[executions]["rate"]
+        figures[f"step p50 ms at {executions}"] = ours["p50"] * 1000
+        figures[f"DBOS step p50 ms at {executions}"] = theirs[executions]["p50"] * 1000
     return figures
 
 
@@ -84,24 +98,16 @@ def resume(folder: Path) -> Figures:
     env = {"BENCH_MARK": str(mark)}
     with ServiceProcess([AGENTS], data=folder / "resume", env=env) as service:
         for _ in range(5):
-
-            async def begin() -> str:
-                connection = await Connection(service.base_url, service.api_key).open()
-                body = json.dumps({"agent_id": "resumed"}).encode()
-                _, made = await connection.call("POST", "/agent-executions", body)
-                await first_event(connection, made["id"], "log")
-                connection.close()
-                return str(made["id"])
-
-            asyncio.run(begin())
+            asyncio.run(start_logged(service, "resumed"))
             service.kill()
             begun = time.time()
             service.start()
-            took.append(_marked_at(mark) - begun)
+            took.append(marked_at(mark) - begun)
     return {"start → resumed step s": statistics.median(took)}
 
 
-async def _start_logged(service: ServiceProcess, agent_id: str) -> str:
+async def start_logged(service: Service, agent_id: str) -> str:
+    """Start an execution, and wait until its code has logged something; give its id."""
     connection = await Connection(service.base_url, service.api_key).open()
     _, made = await connection.call(
         "POST", "/agent-executions", json.dumps({"agent_id": agent_id}).encode()
@@ -111,20 +117,36 @@ async def _start_logged(service: ServiceProcess, agent_id: str) -> str:
     return str(made["id"])
 
 
-async def _cancel(service: ServiceProcess, execution_id: str) -> float:
+async def _cancel(service: Service, execution_id: str) -> tuple[float, float]:
     connection = await Connection(service.base_url, service.api_key).open()
     begun = time.time()
-    await connection.call("POST", f"/agent-executions/{execution_id}/cancel")
+    status, _ = await connection.call("POST", f"/agent-executions/{execution_id}/cancel")
+    replied = time.time()
     connection.close()
-    return begun
+    assert status == 200
+    return begun, replied
 
 
-def _marked_at(mark: Path) -> float:
+def marked_at(mark: Path) -> float:
     """When the agent has made its mark."""
+    deadline = time.monotonic() + MARK_SECONDS
     while not mark.exists() or not (text := mark.read_text()):
+        if time.monotonic() > deadline:
+            raise RuntimeError("the agent made no mark")
         time.sleep(0.001)
     mark.unlink()
     return float(text)
+
+
+def cancels(service: Service, mark: Path, number: int) -> tuple[list[float], list[float]]:
+    """From the caller's request to the code that awaited, and to the caller's reply. Seconds."""
+    to_code, to_caller = [], []
+    for _ in range(number):
+        execution_id = asyncio.run(start_logged(service, "marked"))
+        begun, replied = asyncio.run(_cancel(service, execution_id))
+        to_caller.append(replied - begun)
+        to_code.append(marked_at(mark) - begun)
+    return to_code, to_caller
 
 
 def cancel(folder: Path) -> Figures:
@@ -132,12 +154,8 @@ def cancel(folder: Path) -> Figures:
     mark = folder / "cancelled"
     env = {"BENCH_MARK": str(mark)}
     with ServiceProcess([AGENTS], data=folder / "cancel", env=env) as service:
-        took = []
-        for _ in range(100):
-            begun = asyncio.run(_cancel(service, asyncio.run(_start_logged(service, "marked"))))
-            took.append(_marked_at(mark) - begun)
-    cuts = statistics.quantiles(took, n=100)
-    return {"cancel → code p50 ms": cuts[49] * 1000, "cancel → code p99 ms": cuts[98] * 1000}
+        to_code, _ = cancels(service, mark, 100)
+    return percentiles("cancel → code", to_code, (50, 99))
 
 
 async def _sleepers(service: ServiceProcess, number: int) -> None:
@@ -174,8 +192,9 @@ def _runs(service: ServiceProcess) -> float:
     return next(float(s.split()[1]) for s in lines if s.startswith("moderately_active_runs "))
 
 
-def collect_durable() -> Figures:
-    """All of it."""
+def collect_durable(*, quick: bool) -> Figures:
+    """All of it, which takes no longer than the quick run may."""
+    say("durability")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         return steps(folder) | resume(folder) | cancel(folder) | sleepers(folder)

@@ -4,8 +4,17 @@ import asyncio
 import json
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
+
+BODY = json.dumps({"agent_id": "noop", "input_data": {}}).encode()
+
+
+class Service(Protocol):
+    """Where to send requests, and with which key."""
+
+    base_url: str
+    api_key: str
 
 
 @dataclass
@@ -16,6 +25,11 @@ class Timings:
     count: int = 0
     create: list[float] = field(default_factory=list)
     terminal: list[float] = field(default_factory=list)
+
+    @property
+    def rate(self) -> float:
+        """Executions per second."""
+        return self.count / self.elapsed
 
 
 class Connection:
@@ -74,3 +88,8 @@ async def run(
     for connection in connections:
         connection.close()
     return timings
+
+
+def measure(base_url: str, key: str, path: str, clients: int, seconds: float) -> Timings:
+    """One run of executions that do nothing."""
+    return asyncio.run(run(base_url, key, path, BODY, clients, seconds))
