@@ -8,15 +8,16 @@ from typing import Any
 
 import psutil
 
-from bench import durable, service
+from bench import cluster, durable, service
 from bench.figures import Figures
 from bench.processes import ROOT
 
 PARTS: dict[str, Callable[..., Figures]] = {
     "service": service.collect_service,
     "durable": durable.collect_durable,
+    "cluster": cluster.collect_cluster,
 }
-GOALS = {**service.GOALS, **durable.GOALS}
+GOALS = {**service.GOALS, **durable.GOALS, **cluster.GOALS}
 
 
 def main() -> None:

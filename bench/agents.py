@@ -53,7 +53,7 @@ async def resumed(ctx: Context) -> None:
     """Hang behind a step in the first attempt; note the time of the next one in the second."""
     await ctx.step("first", nothing, 1)
     if ctx.attempt == 1:
-        ctx.log("hangs")
+        ctx.log("hangs", pid=os.getpid())
         await asyncio.sleep(3600)
     await ctx.step("second", mark)
 

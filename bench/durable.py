@@ -80,14 +80,15 @@ def compare_steps(service: Service, plan: dict[str, int], theirs: dict[str, Any]
     return figures
 
 
-async def first_event(connection: Connection, execution_id: str, kind: str) -> None:
-    """Wait for an event of a kind."""
+async def first_event(connection: Connection, execution_id: str, kind: str) -> dict[str, Any]:
+    """Wait for an event of a kind, and give it."""
     after = 0
     while True:
         path = f"/agent-executions/{execution_id}/events?after={after}&wait=30"
         _, page = await connection.call("GET", path)
-        if any(event["type"] == kind for event in page["items"]):
-            return
+        for event in page["items"]:
+            if event["type"] == kind:
+                return dict(event)
         after = page["next_after"]
 
 
@@ -106,15 +107,15 @@ def resume(folder: Path) -> Figures:
     return {"start → resumed step s": statistics.median(took)}
 
 
-async def start_logged(service: Service, agent_id: str) -> str:
-    """Start an execution, and wait until its code has logged something; give its id."""
+async def start_logged(service: Service, agent_id: str) -> tuple[str, dict[str, Any]]:
+    """Start an execution, and wait until its code logs something; give its id and the event."""
     connection = await Connection(service.base_url, service.api_key).open()
     _, made = await connection.call(
         "POST", "/agent-executions", json.dumps({"agent_id": agent_id}).encode()
     )
-    await first_event(connection, made["id"], "log")
+    event = await first_event(connection, made["id"], "log")
     connection.close()
-    return str(made["id"])
+    return str(made["id"]), event
 
 
 async def _cancel(service: Service, execution_id: str) -> tuple[float, float]:
@@ -142,7 +143,7 @@ def cancels(service: Service, mark: Path, number: int) -> tuple[list[float], lis
     """From the caller's request to the code that awaited, and to the caller's reply. Seconds."""
     to_code, to_caller = [], []
     for _ in range(number):
-        execution_id = asyncio.run(start_logged(service, "marked"))
+        execution_id, _ = asyncio.run(start_logged(service, "marked"))
         begun, replied = asyncio.run(_cancel(service, execution_id))
         to_caller.append(replied - begun)
         to_code.append(marked_at(mark) - begun)

@@ -20,27 +20,27 @@ DRIVE_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Peer:
-    """A peer whose program has `worker URL ID` and `drive URL COUNT DELAYS`.
+    """A peer.
+
+    Its program has `worker URL ID`, which prints `worker ready`, and `drive URL COUNT DELAYS`.
 
     Attributes:
         name: What it is called in the figures.
         python: The interpreter of its environment.
         program: Its program.
-        ready: What is in the line that a worker prints once it takes work.
         url: The database that its processes share.
     """
 
     name: str
     python: Path
     program: Path
-    ready: str
     url: str
 
     def drive(self, workers: int, count: int, delays: int) -> tuple[float, list[float]]:
         """Run so many with so many workers: how many a second, and delays before others ran."""
         command = [self.python, self.program]
         starts = [[*command, "worker", self.url, f"w{number}"] for number in range(workers)]
-        with processes(starts, ready=self.ready):
+        with processes(starts, ready="worker ready"):
             found = subprocess.run(
                 [*command, "drive", self.url, str(count), str(delays)],
                 stdout=subprocess.PIPE,
@@ -55,7 +55,7 @@ class Peer:
 def dbos(url: str) -> Peer:
     """DBOS on a database of PostgreSQL."""
     python = ROOT / ".envs/dbos/bin/python"
-    return Peer("DBOS", python, ROOT / "bench/peer_dbos.py", "worker ready", url)
+    return Peer("DBOS", python, ROOT / "bench/peer_dbos.py", url)
 
 
 @contextmanager
@@ -75,7 +75,7 @@ def celery() -> Iterator[Peer | None]:
         ]
         with Process(command, ready="eady to accept connections"):
             url = f"redis://127.0.0.1:{options['port']}/0"
-            yield Peer("Celery", python, ROOT / "bench/peer_celery.py", " ready.", url)
+            yield Peer("Celery", python, ROOT / "bench/peer_celery.py", url)
 
 
 def _redis_server(python: Path) -> Path | None:

@@ -71,15 +71,6 @@ class Process:
         """What it has printed so far."""
         return os.pread(self._log.fileno(), LOG_BYTES, 0).decode(errors="replace")
 
-    def signal(self, number: int) -> None:
-        """Send it a signal."""
-        self._process.send_signal(number)
-
-    def kill(self) -> None:
-        """Kill it as a power cut would, whether it is stopped or runs."""
-        self._process.kill()
-        self._process.wait()
-
     def stop(self) -> None:
         """Ask it to end; end it and the processes that it started, if it does not."""
         family = []
@@ -89,7 +80,8 @@ class Process:
             self._process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(STOP_SECONDS)
-        self.kill()
+        self._process.kill()
+        self._process.wait()
         for one in family:
             # psutil knows a process by its id and when it began: it never ends another's.
             with contextlib.suppress(psutil.NoSuchProcess):
