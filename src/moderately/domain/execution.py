@@ -157,8 +157,7 @@ FOREVER: Final = 2**62
 """A `run_at` that never comes: something else ends the wait."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """The right to run an execution, until somebody else claims it.
 
     Attributes:
@@ -218,8 +217,7 @@ class Step(NamedTuple):
         return (self.wait or {}).get("wake_at")
 
 
-@dataclass(frozen=True, slots=True)
-class NewEvent:
+class NewEvent(NamedTuple):
     """Something that happened, before the store has numbered it.
 
     Attributes:

@@ -7,7 +7,7 @@ writes is one transaction, all or nothing, and is on disk when the call returns.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from moderately.domain.agents import Agent, AgentVersion
 from moderately.domain.claims import Claimed, Offer
@@ -45,8 +45,7 @@ class Idempotency:
     fingerprint: str
 
 
-@dataclass(frozen=True, slots=True)
-class Created:
+class Created(NamedTuple):
     """A create's answer.
 
     Attributes:
@@ -60,8 +59,7 @@ class Created:
     started: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What a commit did to one execution.
 
     Attributes:

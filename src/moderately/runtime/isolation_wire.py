@@ -70,9 +70,9 @@ def pack(value: Any) -> Any:
         return {"execution": pack(value.execution), "fence": value.fence}
     if isinstance(value, Execution):
         return value._asdict() | {"status": value.status.value}
-    if isinstance(value, Step):
+    if isinstance(value, Step | NewEvent):
         return value._asdict()
-    if isinstance(value, Agent | NewEvent):
+    if isinstance(value, Agent):
         return asdict(value)
     if isinstance(value, list | tuple | set | frozenset):
         return [pack(one) for one in value]

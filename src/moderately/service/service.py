@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from moderately.domain.agents import Agent, AgentVersion
 from moderately.domain.commands import Cancel, Move
@@ -35,8 +35,7 @@ _FRESH_SECONDS: Final = 1.0
 _PRUNE_LIMIT: Final = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
+class Principal(NamedTuple):
     """Who is calling.
 
     Attributes:
@@ -144,7 +143,7 @@ class Service:
         created = await self._engine.submit(execution, repeat)
         if created.replayed or created.started:
             return created
-        return replace(created, execution=self._seen(execution))
+        return created._replace(execution=self._seen(execution))
 
     async def _read_agent(self, agent_id: str) -> Agent:
         """An agent, with the version that new executions get."""
@@ -309,7 +308,7 @@ class Service:
         created = await self._store.fork(source.id, execution, before, repeat)
         if created.replayed:
             return created
-        return replace(created, execution=self._seen(execution))
+        return created._replace(execution=self._seen(execution))
 
     async def delete(self, principal: Principal, execution_id: str) -> None:
         """Remove an execution that has ended, with all that belongs to it.

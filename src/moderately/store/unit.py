@@ -8,7 +8,7 @@ all of them. A write that is refused must raise before it puts anything.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from moderately.domain.commands import Command
 from moderately.domain.execution import Execution, NewEvent, Step
@@ -122,8 +122,7 @@ class Source(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class EventRow:
+class EventRow(NamedTuple):
     """An event with its number."""
 
     execution_id: str

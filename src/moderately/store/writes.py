@@ -158,10 +158,7 @@ def _settle(unit: Unit, execution: Execution, step: Step) -> Execution:
     else:
         step = step._replace(position=after.step_count)
         unit.put_step(execution.id, step)
-    last = unit.changes[-1]
-    unit.changes[-1] = type(last)(
-        last.execution_id, last.agent_id, last.status, last.event_seq, after, step
-    )
+    unit.changes[-1] = unit.changes[-1]._replace(execution=after, settled=step)
     return after
 
 
