@@ -55,6 +55,8 @@ async def open_stores(
         migrate(connection)
         # From here on it never waits for another process's lock: the writer tries again instead.
         connection.execute("PRAGMA busy_timeout = 0")
+        # What takes a single statement back is kept in memory, not in a file made for each commit.
+        connection.execute("PRAGMA temp_store = MEMORY")
         readers = Readers(path)
         queries = load_queries("moderately.store", __name__)
         writer = Writer(connection, queries, clock, notify, at)
