@@ -145,7 +145,23 @@ def test_a_method_that_does_not_apply_is_refused_with_those_that_do(http: httpx2
     reply = http.put(EXECUTIONS, json={})
     check(reply, 405, "method_not_allowed")
     assert reply.headers["allow"] == "GET, HEAD, POST"
-    check(http.get("/nothing"), 404, "not_found")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/nothing",
+        "/health/x",
+        "/agents/",
+        "/agents//versions",
+        "/agents/a/nothing",
+        "/agents/a/versions/",
+        "//agents",
+        "/agent-executions/%2F/steps",
+    ],
+)
+def test_there_is_nothing_at_other_paths(http: httpx2.Client, path: str) -> None:
+    check(http.get(path), 404, "not_found")
 
 
 def test_differing_idempotency_keys_are_refused(http: httpx2.Client) -> None:

@@ -4,13 +4,22 @@ import itertools
 import re
 import secrets
 import time
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
 from typing import Final
 
-from starlette.routing import Route, Router
-from starlette.types import ASGIApp, Receive, Scope, Send
-
 from moderately.api import handlers
-from moderately.api.http import ApiOptions, Handler, Resource, problem, request_id, send_reply
+from moderately.api.http import (
+    ApiOptions,
+    Call,
+    HungUp,
+    Receive,
+    Reply,
+    Resource,
+    Scope,
+    Send,
+    problem,
+)
 from moderately.api.operator import Metrics, Operator
 from moderately.protocol import routes
 from moderately.protocol.problems import Code
@@ -18,7 +27,10 @@ from moderately.service import Service
 
 __all__ = ["ApiOptions", "create_app"]
 
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_HUNG_UP: Final = 499
 
 
 def create_app(service: Service, options: ApiOptions) -> ASGIApp:
@@ -30,68 +42,101 @@ def create_app(service: Service, options: ApiOptions) -> ASGIApp:
     """
     metrics = Metrics(service)
     operator = Operator(service, options, metrics)
-
-    def route(path: str, *, is_open: bool = False, **methods: Handler) -> Route:
-        by_method = {method.upper(): handler for method, handler in methods.items()}
-        return Route(path, Resource(path, by_method, service, options, is_open=is_open))
-
     executions, one = routes.EXECUTIONS, f"{routes.EXECUTIONS}/{{id}}"
+    agents = routes.AGENTS
     cancel = handlers.cancel_execution
-    router = Router(
-        [
-            route(executions, post=handlers.create_execution, get=handlers.list_executions),
-            route(one, get=handlers.retrieve_execution, delete=handlers.delete_execution),
-            route(f"{one}/cancel", post=cancel, patch=cancel),
-            route(f"{one}/resume", post=handlers.resume_execution),
-            route(f"{one}/fork", post=handlers.fork_execution),
-            route(f"{one}/move", post=handlers.move_execution),
-            route(f"{one}/steps", get=handlers.list_steps),
-            route(f"{one}/events", get=handlers.list_events),
-            route(routes.AGENTS, get=handlers.list_agents),
-            route(f"{routes.AGENTS}/{{id}}", get=handlers.retrieve_agent),
-            route(f"{routes.AGENTS}/{{id}}/versions", get=handlers.list_agent_versions),
-            route("/health", is_open=True, get=operator.health),
-            route("/ready", is_open=True, get=operator.ready),
-            route("/metrics", is_open=True, get=operator.metrics),
-            route("/openapi.json", is_open=True, get=operator.openapi),
-            route("/docs", is_open=True, get=operator.docs),
-        ],
-        redirect_slashes=False,
-        default=_not_found,
-    )
-    return _Frame(router, metrics)
+    resources = {
+        executions: Resource(post=handlers.create_execution, get=handlers.list_executions),
+        one: Resource(get=handlers.retrieve_execution, delete=handlers.delete_execution),
+        f"{one}/cancel": Resource(post=cancel, patch=cancel),
+        f"{one}/resume": Resource(post=handlers.resume_execution),
+        f"{one}/fork": Resource(post=handlers.fork_execution),
+        f"{one}/move": Resource(post=handlers.move_execution),
+        f"{one}/steps": Resource(get=handlers.list_steps),
+        f"{one}/events": Resource(get=handlers.list_events),
+        agents: Resource(get=handlers.list_agents),
+        f"{agents}/{{id}}": Resource(get=handlers.retrieve_agent),
+        f"{agents}/{{id}}/versions": Resource(get=handlers.list_agent_versions),
+        "/health": Resource(is_open=True, get=operator.health),
+        "/ready": Resource(is_open=True, get=operator.ready),
+        "/metrics": Resource(is_open=True, get=operator.metrics),
+        "/openapi.json": Resource(is_open=True, get=operator.openapi),
+        "/docs": Resource(is_open=True, get=operator.docs),
+    }
+    return _App(resources, service, options, metrics)
 
 
-async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
-    del receive
-    if scope["type"] == "http":
-        message = "There is nothing here; /docs lists what there is."
-        await send_reply(problem(Code.NOT_FOUND, message, request_id(scope)), scope, send)
+class _App:
+    """Gives each request an id, or takes the caller's own; answers, counts and times it.
 
+    Args:
+        resources: By the template of their paths, whose second part alone may be `{id}`.
+        service: The use cases.
+        options: How the API behaves.
+        metrics: Where to count.
+    """
 
-class _Frame:
-    """Gives each request an id, or takes the caller's own; counts and times it."""
-
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self._app = app
+    def __init__(
+        self,
+        resources: Mapping[str, Resource],
+        service: Service,
+        options: ApiOptions,
+        metrics: Metrics,
+    ) -> None:
+        self._resources = dict(resources)
+        self._service = service
+        self._options = options
         self._metrics = metrics
         self._numbers = itertools.count(secrets.randbits(62))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        name = ""
-        for header, value in scope["headers"]:
-            if header == b"x-request-id":
-                name = value.decode("latin-1")
-                break
-        if not _REQUEST_ID.fullmatch(name):
-            name = f"req_{next(self._numbers):016x}"
-        state = scope["state"] = {"request_id": name, "route": "unknown", "status": 499}
+        path, identifier = _template(scope["path"])
+        resource = self._resources.get(path)
+        call = Call(scope, receive, self._service, self._options, identifier)
+        call.request_id = self._name(call)
+        status = _HUNG_UP
         try:
-            await self._app(scope, receive, send)
+            reply = _nothing(call) if resource is None else await resource.answer(call)
+            status = reply.status
+            await _send(reply, call, send)
+        except HungUp:
+            pass
         finally:
             seconds = time.perf_counter() - started
-            self._metrics.observe(scope["method"], state["route"], state["status"], seconds)
+            route = "unknown" if resource is None else path
+            self._metrics.observe(call.method, route, status, seconds)
+
+    def _name(self, call: Call) -> str:
+        name = call.header(routes.REQUEST_ID)
+        if name is None or not _REQUEST_ID.fullmatch(name):
+            name = f"req_{next(self._numbers):016x}"
+        return name
+
+
+def _template(path: str) -> tuple[str, str]:
+    """A path with `{id}` for its second part, and that part: what a dictionary can find."""
+    match path.split("/", 3):
+        case ["", collection, identifier, *rest] if identifier:
+            return "/".join(("", collection, "{id}", *rest)), identifier
+    return path, ""
+
+
+def _nothing(call: Call) -> Reply:
+    message = "There is nothing here; /docs lists what there is."
+    return problem(Code.NOT_FOUND, message, call.request_id)
+
+
+async def _send(reply: Reply, call: Call, send: Send) -> None:
+    headers = [(b"x-request-id", call.request_id.encode("ascii"))]
+    if reply.body:
+        headers.append((b"content-type", reply.media_type.encode("ascii")))
+    if reply.status != HTTPStatus.NO_CONTENT:
+        headers.append((b"content-length", b"%d" % len(reply.body)))
+    for name, value in reply.headers.items():
+        headers.append((name.lower().encode("ascii"), value.encode("latin-1")))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    body = b"" if call.method == "HEAD" else reply.body
+    await send({"type": "http.response.body", "body": body})

@@ -1,7 +1,7 @@
 """Checks single values: fields of a body and parameters of a query. Errors name the field."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final, TypeVar
@@ -35,21 +35,6 @@ __all__ = [
 
 E = TypeVar("E", bound=StrEnum)
 
-CREATE_FIELDS: Final = frozenset(
-    {
-        "agent_id",
-        "input_data",
-        "metadata",
-        "priority",
-        "timeout_seconds",
-        "max_steps",
-        "retry",
-        "run_at",
-        "delay_seconds",
-        "concurrency_key",
-        "idempotency_key",
-    }
-)
 RETRY_FIELDS: Final = frozenset({"attempts", "backoff", "factor", "max_backoff", "jitter", "on"})
 FORK_FIELDS: Final = frozenset({"from_step", "input_data", "metadata"})
 RESUME_FIELDS: Final = frozenset(
@@ -77,39 +62,23 @@ def new_execution(body: Mapping[str, Any], now: int) -> NewExecution:
         InvalidRequest: If a field is wrong; `details` names each wrong one.
     """
     wrong: list[InvalidRequest] = []
-
-    def check(read: Any, name: str) -> Any:
-        try:
-            return read(body.get(name), name)
-        except InvalidRequest as error:
-            wrong.append(error)
-            return None
-
-    request = NewExecution(
-        agent_id=check(_identifier, "agent_id"),
-        input_data=check(_input, "input_data"),
-        metadata=check(_metadata, "metadata"),
-        priority=check(_priority, "priority"),
-        timeout_seconds=check(_timeout, "timeout_seconds"),
-        max_steps=check(_steps, "max_steps"),
-        retry=check(_retry, "retry"),
-        run_at=_run_at(check(_time, "run_at"), check(_timeout, "delay_seconds"), now, wrong),
-        concurrency_key=check(optional_text, "concurrency_key"),
-    )
+    fields: dict[str, Any] = {}
+    for name, read in _READERS.items():
+        if name in body or name == "agent_id":
+            try:
+                fields[name] = read(body.get(name), name)
+            except InvalidRequest as error:
+                wrong.append(error)
+    at, delay = fields.get("run_at"), fields.pop("delay_seconds", None)
+    if at is not None and delay is not None:
+        wrong.append(InvalidRequest.field("delay_seconds", "cannot go with run_at; send one"))
     if wrong:
         details = [detail for error in wrong for detail in error.details]
         raise InvalidRequest(" ".join(f"{error.message}." for error in wrong), details=details)
-    return request
-
-
-def _run_at(
-    at: int | None, delay: float | None, now: int, wrong: list[InvalidRequest]
-) -> int | None:
-    if at is not None and delay is not None:
-        wrong.append(InvalidRequest.field("delay_seconds", "cannot go with run_at; send one"))
     if delay is not None:
-        return now + int(delay * 1_000_000)
-    return at if at is not None and at > now else None
+        at = now + int(delay * 1_000_000)
+    fields["run_at"] = at if at is not None and at > now else None
+    return NewExecution(**fields)
 
 
 def _time(value: Any, name: str) -> int | None:
@@ -245,6 +214,22 @@ def optional_seconds(text: str | None, name: str) -> float | None:
     if not (0 <= seconds < math.inf) or not text.isascii() or "_" in text:
         raise InvalidRequest.field(name, "must be a number of seconds, 0 or more")
     return seconds
+
+
+# In the order in which wrong ones are named.
+_READERS: Final[Mapping[str, Callable[[Any, str], Any]]] = {
+    "agent_id": _identifier,
+    "input_data": _input,
+    "metadata": _metadata,
+    "priority": _priority,
+    "timeout_seconds": _timeout,
+    "max_steps": _steps,
+    "retry": _retry,
+    "run_at": _time,
+    "delay_seconds": _timeout,
+    "concurrency_key": optional_text,
+}
+CREATE_FIELDS: Final = frozenset(_READERS) | {"idempotency_key"}
 
 
 class Query:

@@ -10,12 +10,13 @@ import json
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
+from functools import cache
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
-from starlette.types import Receive, Scope, Send
+from pydantic_core import to_json
 
 from moderately.api.fields import Query, optional_seconds
 from moderately.api.wire import execution_object
@@ -35,16 +36,22 @@ __all__ = [
     "ApiOptions",
     "Call",
     "Handler",
+    "HungUp",
+    "Receive",
     "Reply",
     "Resource",
+    "Scope",
+    "Send",
     "Wait",
     "json_reply",
     "problem",
-    "request_id",
-    "send_reply",
 ]
 
 T = TypeVar("T")
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _log = logging.getLogger("moderately.api")
 
@@ -69,9 +76,9 @@ STATUS_OF: Final[Mapping[Code, int]] = {
     Code.UNAVAILABLE: 503,
 }
 
+_NOBODY: Final = Principal("", "")
 _PATIENCE_SECONDS: Final = 0.5
 _WAIT: Final = re.compile(r"""wait\s*=\s*"?(\d{1,9}(?:\.\d{1,6})?)"?\s*(?:;.*)?""", re.IGNORECASE)
-_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,33 +129,68 @@ class Wait:
         return reply
 
 
-class Call:
-    """A request: who asks, for what."""
+@cache
+def _wire_name(name: str) -> bytes:
+    return name.lower().encode("ascii")
 
-    __slots__ = ("_headers", "_receive", "options", "principal", "query", "scope", "service")
+
+class Call:
+    """A request: who asks, for what.
+
+    Attributes:
+        method: The HTTP method.
+        identifier: The id in the path; empty where it has none.
+        service: The use cases.
+        options: How the API behaves.
+        principal: Who asks, once that is known.
+        request_id: The request's id.
+    """
+
+    __slots__ = (
+        "_headers",
+        "_query",
+        "_receive",
+        "identifier",
+        "method",
+        "options",
+        "principal",
+        "request_id",
+        "service",
+    )
 
     def __init__(
-        self, scope: Scope, receive: Receive, service: Service, options: ApiOptions
+        self,
+        scope: Scope,
+        receive: Receive,
+        service: Service,
+        options: ApiOptions,
+        identifier: str,
     ) -> None:
-        self.scope = scope
+        self.method: str = scope["method"]
+        self.identifier = identifier
         self.service = service
         self.options = options
-        self.principal = Principal("", "")
+        self.principal = _NOBODY
+        self.request_id = ""
         self._receive = receive
-        headers: dict[bytes, bytes] = {}
-        for name, value in scope["headers"]:
-            headers.setdefault(name, value)
-        self._headers = headers
-        self.query = Query(scope["query_string"])
+        # Backwards, since of several with the same name the first one counts.
+        self._headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
+        self._query: bytes | Query = scope["query_string"]
 
     @property
-    def identifier(self) -> str:
-        """The id in the path."""
-        return str(self.scope["path_params"]["id"])
+    def query(self) -> Query:
+        """The query.
+
+        Raises:
+            InvalidRequest: If it cannot be read.
+        """
+        if isinstance(self._query, bytes):
+            self._query = Query(self._query)
+        return self._query
 
     def header(self, name: str) -> str | None:
         """A header's first value."""
-        value = self._headers.get(name.lower().encode("ascii"))
+        value = self._headers.get(_wire_name(name))
         return None if value is None else value.decode("latin-1")
 
     async def authenticate(self) -> None:
@@ -228,7 +270,7 @@ class Call:
             return await work(left)
         except asyncio.CancelledError:
             if listener.has_hung_up:
-                raise _HungUp from None
+                raise HungUp from None
             raise
         finally:
             listener.stop()
@@ -254,17 +296,17 @@ class _Listener:
             self._owner.cancel()
 
 
-class _HungUp(Exception):
+class HungUp(Exception):
     """The caller is gone; there is nobody to answer."""
 
 
 def json_reply(value: Any, status: int = 200) -> Reply:
     """A reply with a JSON body."""
-    text = _encode(value)
     try:
-        return Reply(status, text.encode())
-    except UnicodeEncodeError:
-        # An agent's output may hold half a surrogate pair, which only an escape can carry.
+        return Reply(status, to_json(value))
+    except ValueError:
+        # An agent's output may hold half a surrogate pair, which only an escape can carry, or nest
+        # deeper than the fast encoder goes.
         return Reply(status, json.dumps(value, separators=(",", ":")).encode())
 
 
@@ -311,88 +353,49 @@ def _refusal(error: DomainError, request_id: str) -> Reply:
     return reply
 
 
-def request_id(scope: Scope) -> str:
-    """The request's id."""
-    return str(scope["state"]["request_id"])
-
-
-async def send_reply(reply: Reply, scope: Scope, send: Send) -> None:
-    """Send a reply, with the request's id."""
-    scope["state"]["status"] = reply.status
-    headers = [(b"x-request-id", request_id(scope).encode("ascii"))]
-    if reply.body:
-        headers.append((b"content-type", reply.media_type.encode("ascii")))
-    if reply.status != HTTPStatus.NO_CONTENT:
-        headers.append((b"content-length", str(len(reply.body)).encode("ascii")))
-    for name, value in reply.headers.items():
-        headers.append((name.lower().encode("ascii"), value.encode("latin-1")))
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    body = b"" if scope["method"] == "HEAD" else reply.body
-    await send({"type": "http.response.body", "body": body})
-
-
 Handler = Callable[[Call], Awaitable[Reply]]
 
 
 class Resource:
-    """A path: a handler for each of its methods. An ASGI application.
+    """What is at a path: a handler for each of its methods.
 
     Args:
-        path: Its template, for the metrics.
-        handlers: By method.
-        service: The use cases.
-        options: How the API behaves.
         is_open: Whether no key is asked for.
+        handlers: By method, in lower case.
     """
 
-    def __init__(
-        self,
-        path: str,
-        handlers: Mapping[str, Handler],
-        service: Service,
-        options: ApiOptions,
-        *,
-        is_open: bool = False,
-    ) -> None:
-        self._path = path
-        self._service = service
-        self._options = options
+    def __init__(self, *, is_open: bool = False, **handlers: Handler) -> None:
         self._is_open = is_open
-        self._handlers = dict(handlers)
+        self._handlers = {method.upper(): handler for method, handler in handlers.items()}
         if "GET" in self._handlers:
             self._handlers["HEAD"] = self._handlers["GET"]
         self._allow = ", ".join(sorted(self._handlers))
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        scope["state"]["route"] = self._path
-        try:
-            reply = await self._answer(scope, receive)
-        except _HungUp:
-            return
-        await send_reply(reply, scope, send)
+    async def answer(self, call: Call) -> Reply:
+        """Answer a request.
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Reply:
-        name = request_id(scope)
-        handler = self._handlers.get(scope["method"])
+        Raises:
+            HungUp: If the caller did.
+        """
+        handler = self._handlers.get(call.method)
         if handler is None:
-            message = f"{scope['method']} does not apply here; {self._allow} do."
-            reply = problem(Code.METHOD_NOT_ALLOWED, message, name)
-            reply.headers["Allow"] = self._allow
-            return reply
+            return self._wrong_method(call)
         try:
-            call = Call(scope, receive, self._service, self._options)
             if not self._is_open:
                 await call.authenticate()
             return await handler(call)
         except DomainError as error:
-            return _refusal(error, name)
-        except _HungUp:
+            return _refusal(error, call.request_id)
+        except HungUp:
             raise
         except Exception:  # noqa: BLE001 - it is in the log, under the request's id
+            name = call.request_id
             _log.exception("request %s failed", name)
-            return problem(
-                Code.INTERNAL,
-                f"Something went wrong on our side. Report it with request id {name}.",
-                name,
-            )
+            message = f"Something went wrong on our side. Report it with request id {name}."
+            return problem(Code.INTERNAL, message, name)
+
+    def _wrong_method(self, call: Call) -> Reply:
+        message = f"{call.method} does not apply here; {self._allow} do."
+        reply = problem(Code.METHOD_NOT_ALLOWED, message, call.request_id)
+        reply.headers["Allow"] = self._allow
+        return reply
