@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import logging
 import socket
 import sys
@@ -33,6 +32,7 @@ from moderately.service import KeyRing, Service
 from moderately.settings import Settings
 from moderately.wiring.clock import SystemClock
 from moderately.wiring.crash import crash_point
+from moderately.wiring.http import HttpProtocol
 from moderately.wiring.place import StartError, is_postgres
 from moderately.wiring.stores import open_stores
 from moderately.wiring.work import (
@@ -40,6 +40,7 @@ from moderately.wiring.work import (
     definitions_of,
     make_worker,
     register,
+    settle_down,
     until_stopped,
 )
 
@@ -134,8 +135,7 @@ async def _serve(
             secret, file = await _first_key(settings, keys, base_url, stores.place)
             has_worker = runner is not None
             ready = Ready(base_url, stores.place, secret, file, sorted(definitions), has_worker)
-            # What is loaded by now stays: the collector need not look at it again and again.
-            gc.freeze()
+            settle_down()
             server = _server(settings, service, lambda: on_ready(ready))
             pruning = asyncio.create_task(_prune(service, settings.retention))
             await _run(server, listener, service)
@@ -195,7 +195,7 @@ def _server(settings: Settings, service: Service, on_ready: Callable[[], None]) 
     )
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=HttpProtocol,
         ws="none",
         lifespan="off",
         access_log=False,
