@@ -29,6 +29,7 @@ __all__ = [
 _MESSAGE_LIMIT: Final = 10_000
 _CHAIN_LIMIT: Final = 20
 _MARK: Final = "__moderately_step__"
+_encode: Final = json.JSONEncoder(allow_nan=False).encode
 
 
 class JournalMismatch(Exception):
@@ -61,7 +62,7 @@ def as_json(value: Any, what: str) -> Any:
     """
     try:
         plain = to_jsonable_python(value, inf_nan_mode="constants")
-        json.dumps(plain, allow_nan=False)
+        _encode(plain)
     except (PydanticSerializationError, ValueError, RecursionError, TypeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(f"{what} is not JSON: {reason}") from None
