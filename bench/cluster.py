@@ -53,9 +53,10 @@ def collect_cluster(*, quick: bool) -> Figures:
 
 
 @contextmanager
-def floor(url: str) -> Iterator[str]:
-    """The floor, as a process; where it answers."""
-    with Process(python("-m", "bench.floor_postgres", url), ready="floor ready") as process:
+def floor(url: str, commits: int) -> Iterator[str]:
+    """The floor with so many commits for an execution, as a process; where it answers."""
+    command = python("-m", "bench.floor_postgres", url, str(commits))
+    with Process(command, ready="floor ready") as process:
         yield f"http://127.0.0.1:{process.line.split()[-1]}"
 
 
@@ -68,8 +69,10 @@ def speed(postgres: Postgres, folder: Path, *, quick: bool) -> Figures:
         peers = [dbos(postgres.create_database()), stack.enter_context(celery())]
         for number in range(rounds):
             say(f"cluster, executions per second, round {number + 1} of {rounds}")
-            with floor(postgres.create_database()) as url:
-                rates["floor"].append(measure(url, "", "/items", CLIENTS, seconds).rate)
+            for commits in (2, 3):
+                with floor(postgres.create_database(), commits) as url:
+                    found = measure(url, "", "/items", CLIENTS, seconds)
+                    rates[f"floor {commits}"].append(found.rate)
             rates["ours together"].append(_ours(postgres, folder, 0, seconds))
             for workers in WORKERS:
                 rates[f"ours {workers}"].append(_ours(postgres, folder, workers, seconds))
@@ -97,9 +100,10 @@ def _ours(postgres: Postgres, folder: Path, workers: int, seconds: float) -> flo
 def _compare(rates: dict[str, list[float]]) -> Figures:
     """Medians, and those of each round's ratios: what else this machine does changes in between."""
     figures = {
-        "floor/s": statistics.median(rates["floor"]),
+        "floor/s, 2 commits": statistics.median(rates["floor 2"]),
+        "floor/s, 3 commits": statistics.median(rates["floor 3"]),
         "executions/s, worker in the API": statistics.median(rates["ours together"]),
-        "of the floor, worker in the API": _ratio(rates["ours together"], rates["floor"]),
+        "of the floor, worker in the API": _ratio(rates["ours together"], rates["floor 2"]),
     }
     for n in WORKERS:
         ours = rates[f"ours {n}"]
@@ -108,7 +112,7 @@ def _compare(rates: dict[str, list[float]]) -> Figures:
         }
         best = list(map(max, zip(*peers.values(), strict=True)))
         figures[f"executions/s, workers {n}"] = statistics.median(ours)
-        figures[f"of the floor, workers {n}"] = _ratio(ours, rates["floor"])
+        figures[f"of the floor, workers {n}"] = _ratio(ours, rates["floor 3"])
         for name, theirs in peers.items():
             figures[f"{name}/s, workers {n}"] = statistics.median(theirs)
             figures[f"times {name}, workers {n}"] = _ratio(ours, theirs)

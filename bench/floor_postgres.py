@@ -1,9 +1,9 @@
 """The floor on PostgreSQL: a bare Starlette app that inserts and updates a row, in group commits.
 
 `POST /items` inserts a row, `GET /items/{id}` completes and returns it. Each is committed, with
-`synchronous_commit=on`, before its reply: two commits for an execution, as in one of ours that
-starts in the commit that creates it. One that another process claims needs a third, which the floor
-does without, and so does it without agent, event, index, check, and word between processes.
+`synchronous_commit=on`, before its reply: as many commits for an execution as ours take. That is two
+where it starts in the commit that creates it, and a third in between where another process claims
+it. The floor does without agent, event, index, check, and word between processes.
 
 What arrives while a transaction is under way shares the next one, which is one statement, however
 many rows there are, and one round trip. At 64 clients that is several times as fast as a pool of
@@ -31,7 +31,8 @@ WRITE = """
 WITH new AS (
     INSERT INTO items SELECT id, 'pending', body FROM unnest(%s::text[], %s::text[]) AS n (id, body)
 )
-UPDATE items SET status = 'completed' WHERE id = ANY(%s)
+UPDATE items SET status = n.status FROM unnest(%s::text[], %s::text[]) AS n (id, status)
+WHERE items.id = n.id
 """
 
 
@@ -41,7 +42,7 @@ class Writer:
     def __init__(self, url: str) -> None:
         self._url = url
         self._new: dict[str, str] = {}
-        self._done: list[str] = []
+        self._changed: dict[str, str] = {}
         self._waiting: list[asyncio.Future[None]] = []
         self._work = asyncio.Event()
 
@@ -49,8 +50,8 @@ class Writer:
         self._new[identifier] = body
         await self._committed()
 
-    async def complete(self, identifier: str) -> None:
-        self._done.append(identifier)
+    async def change(self, identifier: str, status: str) -> None:
+        self._changed[identifier] = status
         await self._committed()
 
     async def _committed(self) -> None:
@@ -65,10 +66,11 @@ class Writer:
         while True:
             await self._work.wait()
             self._work.clear()
-            new, done, waiting = self._new, self._done, self._waiting
-            self._new, self._done, self._waiting = {}, [], []
+            new, changed, waiting = self._new, self._changed, self._waiting
+            self._new, self._changed, self._waiting = {}, {}, []
+            rows = [list(part) for part in (new, new.values(), changed, changed.values())]
             # One statement, with autocommit: a round trip and a commit for all of them.
-            await connection.execute(WRITE, (list(new), list(new.values()), done))
+            await connection.execute(WRITE, rows)
             for future in waiting:
                 if not future.done():
                     future.set_result(None)
@@ -84,7 +86,8 @@ async def create(request: Request) -> Response:
 
 async def finish(request: Request) -> Response:
     identifier = request.path_params["id"]
-    await request.state.writer.complete(identifier)
+    for status in request.state.statuses:
+        await request.state.writer.change(identifier, status)
     return _reply({"id": identifier, "status": "completed", "is_terminal": True}, 200)
 
 
@@ -92,12 +95,14 @@ def _reply(value: dict[str, object], status: int) -> Response:
     return Response(json.dumps(value), status, media_type="application/json")
 
 
-def main(url: str) -> None:
+def main(url: str, commits: int) -> None:
+    statuses = ["running", "completed"][3 - commits :]
+
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[dict[str, object]]:
         writer = Writer(url)
         task = asyncio.create_task(writer.run())
-        yield {"writer": writer}
+        yield {"writer": writer, "statuses": statuses}
         task.cancel()
 
     routes = [Route("/items", create, methods=["POST"]), Route("/items/{id}", finish)]
@@ -110,4 +115,4 @@ def main(url: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], int(sys.argv[2]))

@@ -256,7 +256,7 @@ def test_a_session_that_ends_makes_a_worker_dead_unless_it_is_back_at_once(
         await until(lambda: theirs.is_present and ours.is_present)
         # It is connected again, under another lock, and nobody has taken it for dead.
         assert await ours.release_lapsed("dead") == 0
-        ours._session.since = theirs._session.since = 0.0
+        ours._session.calm_at = theirs._session.calm_at = 0.0
         assert await ours.release_lapsed("dead") == 0
         await theirs._session.stop()
         released = 0

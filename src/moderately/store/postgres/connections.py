@@ -18,6 +18,7 @@ from moderately.domain.errors import Unavailable
 
 __all__ = [
     "PATIENCE_SECONDS",
+    "SPACING_SECONDS",
     "Connection",
     "Connections",
     "break_off",
@@ -32,6 +33,10 @@ Connection = AsyncConnection[tuple[Any, ...]]
 PATIENCE_SECONDS: Final = 10.0
 """How long the database may take for one thing before its connection is given up."""
 
+SPACING_SECONDS: Final = 0.002
+"""How far apart things of a kind go to the server, where many come up: the way there and back costs
+more than what goes along."""
+
 _QUICK_SECONDS: Final = 0.5
 _READ_ONLY: Final = "25006"
 _REASONS: Final = {
@@ -45,10 +50,23 @@ _REASONS: Final = {
     "42P01": "The database lacks a table: run moderately db upgrade",
     "42703": "The database lacks a column: run moderately db upgrade",
 }
-# Kept short, so that what a dead or cut-off client has locked is free again before long.
-_SESSION: Final = (
-    "SET synchronous_commit = on; SET idle_in_transaction_session_timeout = '10s';"
-    " SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3"
+_SESSION: Final = "; ".join(
+    f"SET {setting}"
+    for setting in (
+        "synchronous_commit = on",
+        # Short, so that what a dead or cut-off client has locked is free again before long.
+        "idle_in_transaction_session_timeout = '10s'",
+        "tcp_keepalives_idle = 5",
+        "tcp_keepalives_interval = 2",
+        "tcp_keepalives_count = 3",
+        # Every query has its index, whatever its parameters are: one plan for each will do, if it
+        # is not made for tables that were still small, and read as a whole.
+        "plan_cache_mode = force_generic_plan",
+        "enable_seqscan = off",
+        "enable_hashjoin = off",
+        "enable_mergejoin = off",
+        "jit = off",
+    )
 )
 _CLIENT: Final[dict[str, int | str]] = {
     "connect_timeout": 5,

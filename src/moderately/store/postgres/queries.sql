@@ -348,6 +348,10 @@ SELECT pg_notify('moderately', word) FROM unnest(?::text[]) AS words (word);
 -- Whether the database takes writes.
 SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean;
 
+-- name: server_uptime
+-- For how long the server has been up, in seconds.
+SELECT extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::double precision;
+
 -- name: server_time
 -- The database's time, in microseconds.
 SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;

@@ -8,6 +8,7 @@ import psycopg
 
 from moderately.domain.execution import Execution
 from moderately.store.postgres.connections import (
+    SPACING_SECONDS,
     Connection,
     Connections,
     execute,
@@ -39,6 +40,7 @@ class Reads:
         self._loop = asyncio.get_running_loop()
         self._wanted: dict[str, list[asyncio.Future[Execution | None]]] = {}
         self._getting: asyncio.Task[None] | None = None
+        self._not_before = 0.0
 
     async def all(self, query: str, *parameters: object, **fragments: str) -> Rows:
         """All rows of a query."""
@@ -81,7 +83,13 @@ class Reads:
     async def _get_wanted(self) -> None:
         try:
             while self._wanted:
+                wait = self._not_before - self._loop.time()
+                if wait > 0:
+                    await asyncio.sleep(wait)
                 wanted, self._wanted = self._wanted, {}
+                if len(wanted) > 1:
+                    # More will come, and can go together.
+                    self._not_before = self._loop.time() + SPACING_SECONDS
                 await self._answer(wanted)
         finally:
             self._getting = None

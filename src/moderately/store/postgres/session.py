@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple
 import psycopg
 
 from moderately.store.postgres.connections import (
+    SPACING_SECONDS,
     Connection,
     break_off,
     conninfo,
@@ -36,6 +37,8 @@ _IDS_IN_A_WORD: Final = 128
 _AGENTS_IN_A_WORD: Final = 6
 _MOST_UNTOLD: Final = 20_000
 _LAST_WORDS_SECONDS: Final = 0.5
+_LATER_SECONDS: Final = 0.003
+_CALM_SECONDS: Final = 3.0
 
 _encode: Final = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -126,7 +129,8 @@ class Session:
 
     Attributes:
         number: The number of the lock that it holds; None while there is no connection.
-        since: Since when there is a connection, on the monotonic clock.
+        calm_at: When, on the monotonic clock, all that were cut off together with this process will
+            have come back.
     """
 
     def __init__(
@@ -145,11 +149,13 @@ class Session:
         self._loop = asyncio.get_running_loop()
         self._name = secrets.token_hex(4)
         self._untold = _Untold()
+        self._is_urgent = False
+        self._later: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._up = asyncio.Event()
-        self._wake: Callable[[], None] = lambda: None
+        self._wake: Callable[[], object] = lambda: None
         self.number: int | None = None
-        self.since = 0.0
+        self.calm_at = 0.0
         self._last: int | None = None
 
     async def start(self) -> None:
@@ -171,11 +177,25 @@ class Session:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
 
-    def tell(self, news: News) -> None:
-        """Tell the others, soon and together with what comes meanwhile."""
+    def tell(self, news: News, *, is_urgent: bool) -> None:
+        """Tell the others, together with what comes meanwhile.
+
+        Args:
+            news: What to tell.
+            is_urgent: Whether at once, and not some milliseconds later.
+        """
         if self.number is None:
             return
         self._untold.add(news)
+        if is_urgent:
+            self._is_urgent = True
+            self._wake()
+        elif self._later is None:
+            self._later = self._loop.call_later(_LATER_SECONDS, self._come_later)
+
+    def _come_later(self) -> None:
+        self._later = None
+        self._is_urgent = True
         self._wake()
 
     async def _connect(self) -> Connection:
@@ -189,11 +209,15 @@ class Session:
             await execute(connection, self._sql("lock_session"), (number,))
             # At once: the others take a worker whose lock is gone for dead.
             await execute(connection, self._sql("move_session"), (number, self._last))
+            cursor = await execute(connection, self._sql("server_uptime"))
+            [(uptime,)] = await cursor.fetchall()
         except BaseException:
             await connection.close()
             raise
         self.number = self._last = number
-        self.since = time.monotonic()
+        # A process that has just started tells who is dead at once, unless the server has, too.
+        was_fine = self.calm_at == 0.0 and uptime > _CALM_SECONDS
+        self.calm_at = time.monotonic() + (0.0 if was_fine else _CALM_SECONDS)
         return connection
 
     async def _keep(self, connection: Connection | None) -> None:
@@ -211,6 +235,7 @@ class Session:
                 self.number = None
                 self._on_lost()
                 self._untold.take()
+                self._is_urgent = False
                 if connection is not None:
                     await connection.close()
                     connection = None
@@ -218,22 +243,29 @@ class Session:
             failures += 1
 
     async def _serve(self, connection: Connection) -> None:
-        pinged = self._loop.time()
+        pinged, not_before = self._loop.time(), 0.0
         while True:
-            await self._wait(connection, pinged + _PING_SECONDS)
+            await self._wait(connection, pinged + _PING_SECONDS, not_before)
             connection.pgconn.consume_input()
             while (notify := connection.pgconn.notifies()) is not None:
                 self._hear(notify.extra.decode())
-            if news := self._untold.take():
+            news = None
+            if self._is_urgent and self._loop.time() >= not_before:
+                self._is_urgent = False
+                news = self._untold.take()
+            if news is not None:
+                if len(news.execution_ids) > 1:
+                    # More will come, and can go together.
+                    not_before = self._loop.time() + SPACING_SECONDS
                 words = list(news.words(self._name))
                 await self._execute(connection, self._sql("send"), (words,))
             elif self._loop.time() >= pinged + _PING_SECONDS:
                 await self._execute(connection, "SELECT 1", ())
                 pinged = self._loop.time()
 
-    async def _wait(self, connection: Connection, until: float) -> None:
-        """Wait until there is something to hear or to tell, or for so long."""
-        if self._untold:
+    async def _wait(self, connection: Connection, until: float, not_before: float) -> None:
+        """Wait until there is something to hear, or to tell by then, or for so long."""
+        if self._is_urgent and self._loop.time() >= not_before:
             return
         future: asyncio.Future[None] = self._loop.create_future()
 
@@ -242,8 +274,8 @@ class Session:
                 future.set_result(None)
 
         number = connection.fileno()
-        self._wake = wake
-        timer = self._loop.call_at(until, wake)
+        timer = self._loop.call_at(not_before if self._is_urgent else until, wake)
+        self._wake = lambda: self._loop.call_at(not_before, wake)
         self._loop.add_reader(number, wake)
         try:
             await future

@@ -46,7 +46,6 @@ T = TypeVar("T")
 
 _SILENT_MICROSECONDS: Final = 3600 * 1_000_000
 _SUSPECT_SECONDS: Final = 0.15
-_CALM_SECONDS: Final = 3.0
 _GLANCE_LIMIT: Final = 1000
 
 
@@ -139,19 +138,23 @@ class PostgresStore(BatchedStore):
         """A commit of this process: tell everybody here, and then the others."""
         for listener, _, _ in self._listeners:
             listener(changes)
-        ids, agents, freed, due_at = [], set(), set(), FOREVER
+        ids, agents, freed, due_at, is_urgent = [], set(), set(), FOREVER, False
         for change in changes:
             ids.append(change.execution_id)
             execution = change.execution
             if execution is None or execution.status is Status.RUNNING:
                 continue
+            is_urgent = True
             if execution.status is not Status.PENDING:
                 freed.add(change.agent_id)
             elif execution.run_at is None:
                 agents.add(change.agent_id)
             times = (execution.run_at, execution.deadline_at)
             due_at = min([due_at, *(at for at in times if at is not None)])
-        self._session.tell(News(ids, agents, freed, None if due_at == FOREVER else due_at))
+        news = News(ids, agents, freed, None if due_at == FOREVER else due_at)
+        # Whoever watches a run can wait for a moment; whoever is to run one, or waits for its end,
+        # cannot.
+        self._session.tell(news, is_urgent=is_urgent)
 
     def _hear(self, news: News) -> None:
         """Another process tells of a commit."""
@@ -261,13 +264,13 @@ class PostgresStore(BatchedStore):
         await self._reads.run("beat", worker_id, int(seconds * 1_000_000), text, number)
         if self._serves.get(worker_id) != text:
             self._serves[worker_id] = text
-            self._session.tell(News(workers=True))
+            self._session.tell(News(workers=True), is_urgent=True)
         await self._reads.run("forget_workers", _SILENT_MICROSECONDS)
 
     async def retire(self, worker_id: str) -> None:
         """Forget a worker that has stopped."""
         await self._reads.run("retire", worker_id)
-        self._session.tell(News(workers=True))
+        self._session.tell(News(workers=True), is_urgent=True)
 
     async def workers(self) -> Sequence[Worker]:
         """The workers that are known, silent ones among them."""
@@ -281,7 +284,7 @@ class PostgresStore(BatchedStore):
         has itself been cut off, it is not told from the others for a while.
         """
         now, dead, suspects = time.monotonic(), [], {}
-        is_calm = self._session.number is not None and now - self._session.since > _CALM_SECONDS
+        is_calm = self._session.number is not None and now >= self._session.calm_at
         for worker_id, is_over in silent:
             since = suspects[worker_id] = self._suspects.get(worker_id, now)
             if is_over or (is_calm and now - since >= _SUSPECT_SECONDS):

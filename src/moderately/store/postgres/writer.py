@@ -33,6 +33,7 @@ from moderately.domain.storing import Change
 from moderately.protocol.vocabulary import Status
 from moderately.store.postgres.connections import (
     PATIENCE_SECONDS,
+    SPACING_SECONDS,
     Connection,
     Connections,
     execute,
@@ -142,6 +143,7 @@ class Writer:
         self._under_way: dict[_Batch, asyncio.Task[None]] = {}
         self._wake: asyncio.Handle | None = None
         self._wake_at = 0.0
+        self._not_before = 0.0
         self._idle = asyncio.Event()
         self._idle.set()
         self._closed = False
@@ -210,15 +212,17 @@ class Writer:
         while self._waiting and len(self._under_way) < self._limit:
             now = self._loop.time()
             quick = [batch.begun for batch in self._under_way if not batch.locks]
-            newest = max(quick, default=0.0)
-            if (wait := newest + _SLOW_SECONDS - now) > 0:
-                # Those under way will be back soon: what comes meanwhile goes together.
+            not_before = max([self._not_before, *(begun + _SLOW_SECONDS for begun in quick)])
+            if (wait := not_before - now) > 0:
+                # What comes meanwhile goes together.
                 self._schedule(wait)
                 return
             writes = self._take()
             if not writes:
                 return
             batch = _Batch(writes, now, writes[0].locks)
+            if len(writes) > 1:
+                self._not_before = now + SPACING_SECONDS
             batch.names.update(itertools.chain.from_iterable(w.names for w in writes))
             self._under_way[batch] = self._loop.create_task(self._run(batch))
 
