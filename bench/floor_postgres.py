@@ -1,9 +1,9 @@
-"""The floor on PostgreSQL: a bare Starlette app that inserts and updates a row, in group commits.
+"""The floor on PostgreSQL: a bare Starlette app that writes a row, in group commits.
 
 `POST /items` inserts a row, `GET /items/{id}` completes and returns it. Each is committed, with
-`synchronous_commit=on`, before its reply: as many commits for an execution as ours take. That is two
-where it starts in the commit that creates it, and a third in between where another process claims
-it. The floor does without agent, event, index, check, and word between processes.
+`synchronous_commit=on`, before its reply: as many commits for an execution as ours take. That is
+two where it starts in the commit that creates it, and a third in between where another process
+claims it. The floor does without agent, event, index, check, and word between processes.
 
 What arrives while a transaction is under way shares the next one, which is one statement, however
 many rows there are, and one round trip. At 64 clients that is several times as fast as a pool of
@@ -29,7 +29,8 @@ from starlette.routing import Route
 # Nobody completes a row before its INSERT is committed, so that one batch never holds both.
 WRITE = """
 WITH new AS (
-    INSERT INTO items SELECT id, 'pending', body FROM unnest(%s::text[], %s::text[]) AS n (id, body)
+    INSERT INTO items
+    SELECT id, 'pending', body FROM unnest(%s::text[], %s::text[]) AS n (id, body)
 )
 UPDATE items SET status = n.status FROM unnest(%s::text[], %s::text[]) AS n (id, status)
 WHERE items.id = n.id

@@ -241,10 +241,14 @@ def test_old_and_new_releases_run_side_by_side(postgres_server: Postgres, tmp_pa
             back = executions.wait_for_completion(begun.id, timeout=20)
             assert (back.output_data, back.agent_version, back.attempt) == ("1", "1", 2)
             worker.terminate()
-            # Only the old release is left: what comes now is for it, and what it cannot run waits.
-            waiting = executions.create(agent_id="release")
-            done_by_old = executions.wait_for_completion(waiting.id, timeout=20)
-            assert done_by_old.output_data == "1"
+            # Only the old release is left: a moment later what comes is for it, and what was made
+            # for the new one waits.
+            while (made := executions.create(agent_id="release")).agent_version == "2":
+                time.sleep(0.05)
+            assert executions.wait_for_completion(made.id, timeout=20).output_data == "1"
+            for waiting in executions.list(status="pending"):
+                assert waiting.blocked_on is not None
+                assert (waiting.agent_version, waiting.blocked_on["kind"]) == ("2", "version")
 
 
 def test_losing_the_database_repeats_nothing_and_is_said_to_the_callers(

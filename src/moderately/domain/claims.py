@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from moderately.domain.execution import Claim
 from moderately.domain.limits import Rate
 
-__all__ = ["Claimed", "Offer"]
+__all__ = ["Claimed", "Offer", "lanes_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +40,23 @@ class Offer:
 
     @property
     def lanes(self) -> list[str]:
-        """What can run here: `1:VERSION` of what has begun, `0:VERSION` of what has not.
+        """What can run here, as `lanes_of` gives it.
 
         What has a concurrency key is in lanes of its own: `1k:VERSION` and `0k:VERSION`.
         """
-        fresh = [("0", version) for version in dict.fromkeys((*self.versions, *self.accepts))]
-        begun = [("1", version) for version in self.versions]
-        return [f"{n}{k}:{version}" for n, version in (*fresh, *begun) for k in ("", "k")]
+        found = lanes_of(self.versions, self.accepts)
+        return [lane.replace(":", f"{k}:", 1) for lane in found for k in ("", "k")]
+
+
+def lanes_of(versions: Sequence[str], accepts: Sequence[str]) -> list[str]:
+    """What a worker can run of an agent: `1:VERSION` of what has begun, else `0:VERSION`.
+
+    Args:
+        versions: The versions that it has.
+        accepts: Further versions, of which it takes what has not begun.
+    """
+    fresh = dict.fromkeys((*versions, *accepts))
+    return [*(f"0:{version}" for version in fresh), *(f"1:{version}" for version in versions)]
 
 
 @dataclass(frozen=True, slots=True)

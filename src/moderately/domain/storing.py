@@ -269,7 +269,7 @@ class Store(Protocol):
         Args:
             worker_id: Whose.
             seconds: For how long.
-            serves: The versions that it can run, by agent.
+            serves: What it can run, by agent, as `domain.claims.lanes_of` gives it.
         """
         ...
 

@@ -14,7 +14,7 @@ class Worker:
         id: Its id (`worker_…`).
         seen_at: When it was last heard of, in microseconds.
         is_alive: Whether its lease lasts.
-        serves: The versions that it can run, by agent.
+        serves: What it can run, by agent, as `domain.claims.lanes_of` gives it.
     """
 
     id: str

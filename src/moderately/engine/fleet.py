@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from moderately.domain.errors import Unavailable
 from moderately.domain.storing import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from moderately.domain.workers import Worker
 
 __all__ = ["Fleet"]
@@ -21,12 +22,14 @@ class Fleet:
 
     Args:
         store: Where they are on record.
-        own: What this process serves itself: its versions, by agent.
+
+    Attributes:
+        own: What this process can run itself, by agent: see `domain.claims.lanes_of`.
     """
 
-    def __init__(self, store: Store, own: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._own = own
+        self.own: Mapping[str, Sequence[str]] = {}
         self._workers: dict[str, Worker] = {}
         self._read_at = float("-inf")
         self._lock = asyncio.Lock()
@@ -43,11 +46,15 @@ class Fleet:
 
     def serves(self, agent_id: str) -> bool:
         """Whether a worker that is up can run this agent."""
-        return agent_id in self._own or bool(self.versions(agent_id))
+        return bool(self.lanes(agent_id))
 
     def versions(self, agent_id: str) -> set[str]:
-        """The versions of an agent that workers which are up can run."""
-        found = set(self._own.get(agent_id, ()))
+        """The versions of an agent that workers which are up have."""
+        return {lane[2:] for lane in self.lanes(agent_id) if lane[0] == "1"}
+
+    def lanes(self, agent_id: str) -> set[str]:
+        """What workers that are up can run of an agent: see `domain.claims.lanes_of`."""
+        found = set(self.own.get(agent_id, ()))
         for worker in self._workers.values():
             # Where one process owns the database, other workers are former ones.
             if worker.is_alive and self._store.is_shared:

@@ -28,16 +28,13 @@ class WorkerLease:
         store: Where the lease is kept.
         worker_id: Whose it is.
         seconds: How long it lasts after each renewal.
-        serves: The versions that the worker can run, by agent.
     """
 
-    def __init__(
-        self, store: Store, worker_id: str, seconds: float, serves: Mapping[str, Sequence[str]]
-    ) -> None:
+    def __init__(self, store: Store, worker_id: str, seconds: float) -> None:
         self._store = store
         self._worker_id = worker_id
         self._seconds = seconds
-        self._serves = serves
+        self._serves: Mapping[str, Sequence[str]] = {}
         self._until = 0.0
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -45,8 +42,13 @@ class WorkerLease:
         """Whether nobody else may take what this worker runs, as yet. From any thread."""
         return time.monotonic() < self._until and self._store.is_present
 
-    async def start(self) -> None:
-        """Take the lease, and go on renewing it."""
+    async def start(self, serves: Mapping[str, Sequence[str]]) -> None:
+        """Take the lease, and go on renewing it.
+
+        Args:
+            serves: What the worker can run, by agent: see `domain.claims.lanes_of`.
+        """
+        self._serves = serves
         await self._renew()
         self._tasks = [
             asyncio.create_task(self._keep()),

@@ -13,7 +13,7 @@ from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from moderately.domain.claims import Offer
+from moderately.domain.claims import Offer, lanes_of
 from moderately.domain.commands import Command, Fail, Release, Start
 from moderately.domain.errors import DomainError, FencedOut, IllegalTransition, Unavailable
 from moderately.domain.execution import Claim, Execution, Failure, Step
@@ -94,8 +94,7 @@ class LocalEngine:
         self._rate_next: dict[str, int] = {}
         self._accepts: dict[str, tuple[str, ...]] = {}
         self._turns = Turns()
-        own = {name: self._version_names(name) for name in self._versions}
-        self._fleet = Fleet(store, own)
+        self._fleet = Fleet(store)
         self._poll = Poll(store, self._fleet, poll_seconds)
         # By execution, and by the fence of each of its runs here.
         self._runs: dict[str, dict[int, _Run]] = {}
@@ -119,7 +118,10 @@ class LocalEngine:
             _log.info("%d executions were running when the service stopped; they go on", released)
         for agent_id in self._agents:
             self._accepts[agent_id] = await self._acceptable(agent_id)
-        await self._lease.start()
+        self._fleet.own = {
+            name: lanes_of(self._version_names(name), self._accepts[name]) for name in self._agents
+        }
+        await self._lease.start(self._fleet.own)
         self._store.subscribe(self._on_changes, watched=self._runs, on_work=self._on_work)
         await self._poll.start()
         self._alarm.set(self._clock.now())

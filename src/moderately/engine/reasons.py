@@ -22,10 +22,12 @@ def unable(execution: Execution, fleet: Fleet) -> dict[str, str] | None:
         return {"kind": "agent", "message": message}
     if execution.run_at is not None:
         return {"kind": "time", "message": "It is not to run before its time."}
-    if execution.attempt and version not in fleet.versions(agent_id):
-        message = (
-            f"It has begun under version {version!r}, which no worker serves: start the service"
-            " with that version, or move the execution to another one."
-        )
-        return {"kind": "version", "message": message}
-    return None
+    lane = f"{int(execution.attempt > 0)}:{version}"
+    if lane in fleet.lanes(agent_id):
+        return None
+    why = "has begun under" if execution.attempt else "was made for"
+    message = (
+        f"It {why} version {version!r}, which no worker serves: start the service with that"
+        " version, or move the execution to another one."
+    )
+    return {"kind": "version", "message": message}

@@ -23,7 +23,7 @@ class RemoteEngine:
 
     def __init__(self, store: Store, poll_seconds: float) -> None:
         self._store = store
-        self._fleet = Fleet(store, {})
+        self._fleet = Fleet(store)
         self._poll = Poll(store, self._fleet, poll_seconds)
 
     async def start(self) -> None:

@@ -153,8 +153,7 @@ def make_worker(
 ) -> tuple[LocalEngine, LocalRunner]:
     """Make what takes executions, and what runs them."""
     worker_id = new_id("worker", clock.now(), os.urandom(ENTROPY_BYTES))
-    serves = {name: [one.version.version for one in found] for name, found in definitions.items()}
-    lease = WorkerLease(store, worker_id, settings.lease, serves)
+    lease = WorkerLease(store, worker_id, settings.lease)
     options = RunnerOptions(
         settings.threads,
         settings.park_after,
