@@ -345,7 +345,13 @@ UPDATE workers SET session = ? WHERE session = ?;
 SELECT pg_notify('moderately', word) FROM unnest(?::text[]) AS words (word);
 
 -- name: probe
--- Whether the database takes writes.
+-- A real write of no consequence, to find out whether writes succeed.
+INSERT INTO probes (id, probed_at)
+SELECT 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+ON CONFLICT (id) DO UPDATE SET probed_at = excluded.probed_at;
+
+-- name: is_read_only
+-- Whether the database takes no writes.
 SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean;
 
 -- name: server_uptime

@@ -353,10 +353,12 @@ class PostgresStore(BatchedStore):
         return int(now + (time.monotonic() - begun) * 500_000)
 
     async def probe(self) -> None:
-        """Find out whether a write would succeed."""
-        [(is_read_only,)] = await self._reads.run("probe")
+        """Find out whether a write would succeed, by one where the newest did not."""
+        [(is_read_only,)] = await self._reads.run("is_read_only")
         if is_read_only:
             raise Unavailable("The database takes no writes.")
+        if self._writer.failed:
+            await self._reads.run("probe")
 
     # The last, since in its body it hides the type of the same name.
     async def list(self, team_id: str, query: ListQuery) -> ExecutionList:

@@ -117,6 +117,7 @@ class Writer:
     Attributes:
         live: What the workers of this process run, as it was last written.
         workers: These workers.
+        failed: Whether the newest batch could not be written.
     """
 
     def __init__(
@@ -149,6 +150,7 @@ class Writer:
         self._closed = False
         self.live: dict[str, Execution] = {}
         self.workers: set[str] = set()
+        self.failed = False
 
     def submit(
         self,
@@ -289,6 +291,7 @@ class Writer:
         if is_passing and number < _TRIES:
             return False
         if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+            self.failed = True
             _fail(batch.writes, unavailable(error))
         elif is_alone:
             _fail(batch.writes, error)
@@ -390,6 +393,7 @@ class Writer:
                 await asyncio.sleep(_RETRY_SECONDS)
 
     def _tell(self, batch: _Batch, unit: Unit) -> None:
+        self.failed = False
         self._keep(unit)
         for write in batch.writes:
             if write.future.done():

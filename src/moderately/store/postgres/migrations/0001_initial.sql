@@ -216,6 +216,12 @@ CREATE TABLE rates (
     arrival  bigint NOT NULL
 );
 
+-- One row, written to find out whether writes succeed.
+CREATE TABLE probes (
+    id        integer PRIMARY KEY CHECK (id = 1),
+    probed_at bigint NOT NULL
+);
+
 CREATE TABLE api_keys (
     id           text COLLATE "C" PRIMARY KEY,
     name         text NOT NULL,
