@@ -36,7 +36,7 @@ from moderately.domain.errors import (
     IllegalTransition,
 )
 from moderately.domain.execution import FOREVER, Claim, Execution, Failure, NewEvent, Step
-from moderately.domain.fairness import KEYS_AT_ONCE, Turns
+from moderately.domain.fairness import KEYS_AT_ONCE, TEAMS_AT_ONCE, Turns
 from moderately.domain.ids import ENTROPY_BYTES, new_id
 from moderately.domain.limits import Rate
 from moderately.domain.listing import Cursor, ListQuery
@@ -598,6 +598,49 @@ def test_what_more_than_one_look_can_see_is_claimed_in_the_end(opened: Opened) -
             if not claimed.more:
                 break
         assert sorted(found) == teams
+
+    run(opened, work)
+
+
+def test_teams_whose_work_cannot_run_here_hide_no_others(opened: Opened) -> None:
+    async def work(store: Store) -> None:
+        old = [new(team_id=f"team-{n:03}") for n in range(TEAMS_AT_ONCE + 1)]
+        for execution in old:
+            await store.create(execution, start=Start("worker"))
+            await store.apply(execution.id, Release(1, "its worker stopped"))
+        for _ in range(20):
+            await store.create(new(team_id="z", agent_version="2"))
+        turns, found = Turns(), 0
+        for _ in range(10):
+            claimed = await store.claim([Offer("agent", ("2",), 8)], 8, "worker", turns)
+            found += len(claimed.claims)
+            if not claimed.more:
+                break
+        assert found == 20
+
+    run(opened, work)
+
+
+def test_what_is_found_and_not_chosen_is_not_forgotten(opened: Opened) -> None:
+    async def work(store: Store) -> None:
+        for team in ("a", "b", "c", "d"):
+            await store.create(new(team_id=team))
+        await store.create(new(team_id="e", agent_id="other"))
+        offers = [Offer("agent", ("1",), 9), Offer("other", ("1",), 9)]
+        claimed = await store.claim(offers, 2, "worker", Turns())
+        assert [one.execution.agent_id for one in claimed.claims] == ["agent", "agent"]
+        assert claimed.more == {"agent", "other"}
+
+    run(opened, work)
+
+
+def test_a_worker_says_what_it_runs_by_the_record(opened: Opened) -> None:
+    async def work(store: Store) -> None:
+        execution = new()
+        await store.create(execution, start=Start("worker"))
+        assert list(await store.running_on("worker")) == [(execution.id, 1)]
+        await store.apply(execution.id, Complete(1, None))
+        assert list(await store.running_on("worker")) == []
 
     run(opened, work)
 

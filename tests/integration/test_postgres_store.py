@@ -12,7 +12,7 @@ from tests.support.proxy import Proxy
 
 from moderately.domain.agents import AgentVersion
 from moderately.domain.claims import Offer
-from moderately.domain.commands import Cancel, Complete, Release, Start
+from moderately.domain.commands import Cancel, Complete, Park, Release, Start
 from moderately.domain.errors import FencedOut, Unavailable
 from moderately.domain.execution import Execution, NewEvent, Step
 from moderately.domain.fairness import Turns
@@ -267,6 +267,83 @@ def test_a_session_that_ends_makes_a_worker_dead_unless_it_is_back_at_once(
         assert released == 1
         with pytest.raises(FencedOut):
             await theirs.apply(execution.id, Complete(1, None))
+
+    run(postgres_url, work)
+
+
+def test_a_worker_that_leaves_something_behind_is_found_dead(postgres_url: str) -> None:
+    async def work(ours: PostgresStore, theirs: PostgresStore) -> None:
+        execution = new()
+        await theirs.heartbeat("theirs", 3600, {})
+        await theirs.create(execution, start=Start("theirs"))
+        await theirs.retire("theirs")
+        assert [one.id for one in await ours.workers()] == ["theirs"]
+        await theirs._session.stop()
+        ours._session.calm_at = 0.0
+        async with asyncio.timeout(10):
+            while not await ours.release_lapsed("dead"):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        await theirs.retire("theirs")
+        assert await ours.workers() == []
+
+    run(postgres_url, work)
+
+
+def test_a_server_that_takes_no_writes_is_unavailable_and_is_used_again(
+    postgres_url: str, postgres_server: Postgres
+) -> None:
+    name = urlsplit(postgres_url).path.removeprefix("/")
+
+    def say(mode: str) -> None:
+        with psycopg.connect(postgres_server.url(), autocommit=True) as connection:
+            setting = f'ALTER DATABASE "{name}" SET default_transaction_read_only = {mode}'
+            connection.execute(setting.encode())
+        postgres_server.terminate_backends(name)
+
+    async def work(store: PostgresStore) -> None:
+        execution = new()
+        await store.create(execution, start=Start("worker"))
+        say("on")
+        for write in (store.create(new()), store.apply(execution.id, Complete(1, None))):
+            with pytest.raises(Unavailable, match="takes no writes"):
+                await write
+        with pytest.raises(Unavailable):
+            await store.probe()
+        say("off")
+        done = await store.apply(execution.id, Complete(1, None))
+        assert done.status is Status.COMPLETED
+        await store.probe()
+
+    run(postgres_url, work, stores=1)
+
+
+def test_what_parks_frees_its_place_elsewhere(postgres_url: str) -> None:
+    async def work(ours: PostgresStore, theirs: PostgresStore) -> None:
+        works: list[Work] = []
+        ours.subscribe(lambda _: None, on_work=works.append)
+        execution = new()
+        await theirs.create(execution, start=Start("theirs"))
+        await theirs.apply(execution.id, Park(1, 10**16, {"kind": "sleep"}, ()))
+        await until(lambda: any(one.freed_ids == ["agent"] for one in works))
+        assert works[-1].due_at == 10**16
+
+    run(postgres_url, work)
+
+
+def test_a_session_outlives_those_who_hear_from_it(postgres_url: str) -> None:
+    async def work(ours: PostgresStore, theirs: PostgresStore) -> None:
+        def stumble(_: Work) -> None:
+            raise LookupError("nobody expects this")
+
+        works: list[Work] = []
+        ours.subscribe(lambda _: None, on_work=stumble)
+        ours.subscribe(lambda _: None, on_work=works.append)
+        number = ours._session.number
+        await theirs.create(new())
+        await until(lambda: len(works) == 1)
+        await theirs.create(new())
+        await until(lambda: len(works) == 2)
+        assert ours._session.number == number
 
     run(postgres_url, work)
 

@@ -251,6 +251,26 @@ def test_old_and_new_releases_run_side_by_side(postgres_server: Postgres, tmp_pa
                 assert (waiting.agent_version, waiting.blocked_on["kind"]) == ("2", "version")
 
 
+def test_a_service_starts_nothing_that_was_made_for_a_newer_release(
+    postgres_server: Postgres, tmp_path: Path
+) -> None:
+    old, new = tmp_path / "old/agents.py", tmp_path / "new/agents.py"
+    for file, version, more in ((old, "1", ""), (new, "2", ", fresh: int = 0")):
+        file.parent.mkdir()
+        file.write_text(VERSIONED.format(version=version, more=more))
+    options: dict[str, Any] = {"apis": 1, "workers": 0, "api_workers": 1, "args": ARGS}
+    with (
+        Cluster([old], postgres=postgres_server, folder=tmp_path, **options) as cluster,
+        cluster.client() as client,
+    ):
+        args = [*ARGS, "--database", cluster.url]
+        with WorkerProcess([new], data=tmp_path / "new-worker", env=cluster.env, args=args):
+            while (made := client.agent_executions.create(agent_id="release")).agent_version == "1":
+                time.sleep(0.05)
+            done = client.agent_executions.wait_for_completion(made.id, timeout=20)
+            assert (done.output_data, done.agent_version) == ("2", "2")
+
+
 def test_losing_the_database_repeats_nothing_and_is_said_to_the_callers(
     tmp_path: Path, diary: Callable[[], list[str]]
 ) -> None:
@@ -314,6 +334,12 @@ def test_what_needs_a_shared_database_says_so(tmp_path: Path) -> None:
         said = refusal(*command, "--database", url)
         assert "cannot open the database postgresql://127.0.0.1:1/nowhere" in said
         assert "s3cret" not in said
+    for url in ("postgresql://me:s3cret%zz@h/d", "postgresql://me:x@h:s3cret/d"):
+        said = refusal("db", "status", "--database", url)
+        assert "percent-encoded" in said
+        assert "s3cret" not in said
+    two = refusal("db", "status", "--database", "postgresql://me:s3cret@127.0.0.1:1,127.0.0.1:2/d")
+    assert "postgresql://127.0.0.1:1,127.0.0.1:2/d" in two
     assert "postgresql://USER:PASSWORD@HOST" in refusal(
         "worker", str(DURABLE), "--database-session", "s3cret"
     )

@@ -7,7 +7,7 @@ then to the older execution. A team's priorities order its own executions, and n
 """
 
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -26,7 +26,7 @@ class Head(NamedTuple):
     """What a claim needs to know of an execution that waits.
 
     Attributes:
-        lane: What it needs of a worker: see `domain.storing.Offer`.
+        lane: What it needs of a worker: see `domain.claims.Offer`.
     """
 
     id: str
@@ -56,13 +56,16 @@ class Room:
         most = self.key_limit
         return [] if most is None else [key for key, n in self.by_key.items() if n >= most]
 
+    def has_room(self, key: str | None) -> bool:
+        """Whether one more with this key may start."""
+        is_full = self.key_limit is not None and key and self.by_key[key] >= self.key_limit
+        return self.free > 0 and not is_full
+
     def take(self, key: str | None) -> bool:
         """Make room for one more with this key, if there is some."""
-        if self.free <= 0:
+        if not self.has_room(key):
             return False
-        if self.key_limit is not None and key is not None:
-            if self.by_key[key] >= self.key_limit:
-                return False
+        if key is not None:
             self.by_key[key] += 1
         self.free -= 1
         return True
@@ -96,16 +99,19 @@ class Turns:
         """Behind which concurrency key, by name, to look in each of the agent's lanes."""
         return self._behind_key.get(agent_id, "")
 
-    def looked_at(self, agent_id: str, heads: Iterable[Head]) -> bool:
+    def looked_at(self, agent_id: str, teams: Collection[str], heads: Iterable[Head]) -> bool:
         """Note what a look at an agent has found.
+
+        Args:
+            agent_id: The agent.
+            teams: The teams that have something waiting.
+            heads: What can run.
 
         Returns:
             Whether these were all teams and keys that there are.
         """
-        teams: set[str] = set()
         keys: dict[tuple[str, str], set[str]] = {}
         for head in heads:
-            teams.add(head.team_id)
             if head.concurrency_key is not None:
                 keys.setdefault((head.team_id, head.lane), set()).add(head.concurrency_key)
         was_first = not (self._behind_key.pop(agent_id, "") or self._behind.get(agent_id, ""))

@@ -273,6 +273,10 @@ class Store(Protocol):
         """
         ...
 
+    async def running_on(self, worker_id: str) -> Sequence[tuple[str, int]]:
+        """What a worker runs, by the record: executions and fences."""
+        ...
+
     async def retire(self, worker_id: str) -> None:
         """Forget a worker that has stopped, and runs nothing."""
         ...

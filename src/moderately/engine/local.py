@@ -7,26 +7,27 @@ keeps its slot until its code has ended.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
-from moderately.domain.claims import Offer, lanes_of
 from moderately.domain.commands import Command, Fail, Release, Start
 from moderately.domain.errors import DomainError, FencedOut, IllegalTransition, Unavailable
-from moderately.domain.execution import Claim, Execution, Failure, Step
+from moderately.domain.execution import Claim, Execution, Failure
 from moderately.domain.fairness import Turns
-from moderately.domain.limits import Rate
 from moderately.domain.ports import Clock, Outcome, Runner
 from moderately.domain.storing import Change, Created, Idempotency, Store, Work
 from moderately.engine.alarm import Alarm
 from moderately.engine.fleet import Fleet
 from moderately.engine.lease import WorkerLease
+from moderately.engine.offers import Offers
 from moderately.engine.poll import Poll
 from moderately.engine.reasons import unable
+from moderately.engine.runs import Run, Runs
 from moderately.engine.slots import Slots
+from moderately.engine.upkeep import Upkeep
 from moderately.protocol.vocabulary import Status
 
 __all__ = ["LocalEngine"]
@@ -36,16 +37,9 @@ _log = logging.getLogger(__name__)
 _CLAIM_LIMIT: Final = 256
 _RETRY_SECONDS: Final = 0.25
 _ENDING_SECONDS: Final = 2.0
-_CONTENTION_SECONDS: Final = 0.005
-_EVENT_LIMIT: Final = 1000
+_CONTENTION_SECONDS: Final = 0.01
+_RELEASE_SECONDS: Final = 10.0
 _MICROSECONDS: Final = 1_000_000
-
-
-@dataclass(slots=True, eq=False)
-class _Run:
-    claim: Claim
-    seen: int
-    timer: asyncio.TimerHandle | None = None
 
 
 class LocalEngine:
@@ -82,22 +76,17 @@ class LocalEngine:
         self._lease = lease
         self._clock = clock
         self.worker_id = worker_id
-        self._versions = {name: tuple(found) for name, found in runner.agents().items()}
-        self._agents = {name: found[0] for name, found in self._versions.items()}
+        self._offers = Offers(store, runner.agents())
+        self._agents = self._offers.newest
         blocking = {name for name in self._agents if runner.is_blocking(name)}
         self._slots = Slots(self._agents, blocking, limit=max_concurrency, threads=threads)
-        self._rates = {
-            name: Rate.parse(version.rate)
-            for name, version in self._agents.items()
-            if version.rate is not None
-        }
+        self._rates = self._offers.rates
         self._rate_next: dict[str, int] = {}
-        self._accepts: dict[str, tuple[str, ...]] = {}
         self._turns = Turns()
+        self._runs = Runs()
+        self._upkeep = Upkeep(store, runner, self._runs, worker_id)
         self._fleet = Fleet(store)
-        self._poll = Poll(store, self._fleet, poll_seconds)
-        # By execution, and by the fence of each of its runs here.
-        self._runs: dict[str, dict[int, _Run]] = {}
+        self._poll = Poll(store, self._fleet, poll_seconds, self._upkeep.sweep)
         self._starting: set[str] = set()
         self._hungry: set[str] = set()
         self._wake = asyncio.Event()
@@ -116,29 +105,14 @@ class LocalEngine:
         released = await self._store.recover("The service stopped while it ran.")
         if released:
             _log.info("%d executions were running when the service stopped; they go on", released)
-        for agent_id in self._agents:
-            self._accepts[agent_id] = await self._acceptable(agent_id)
-        self._fleet.own = {
-            name: lanes_of(self._version_names(name), self._accepts[name]) for name in self._agents
-        }
+        await self._offers.load()
+        self._fleet.own = self._offers.lanes()
         await self._lease.start(self._fleet.own)
-        self._store.subscribe(self._on_changes, watched=self._runs, on_work=self._on_work)
+        self._store.subscribe(self._on_changes, watched=self._runs.ids, on_work=self._on_work)
         await self._poll.start()
         self._alarm.set(self._clock.now())
         self._look_for(self._agents)
         self._dispatcher = asyncio.create_task(self._dispatch())
-
-    async def _acceptable(self, agent_id: str) -> tuple[str, ...]:
-        """The versions of which executions are taken that have not begun.
-
-        Where other workers may run newer versions than this one, none of those: their input is
-        theirs.
-        """
-        known = [found.version for found in await self._store.agent_versions(agent_id)]
-        newest = self._agents[agent_id].version
-        if self._store.is_shared and newest in known:
-            return tuple(known[known.index(newest) :])
-        return tuple(known)
 
     async def stop(self, grace: float) -> None:
         """Take no more work, give what runs `grace` seconds to end, and hand the rest back."""
@@ -150,9 +124,11 @@ class LocalEngine:
         if self._dispatcher is not None:
             await self._dispatcher
         await self._wait_idle(grace)
-        left = [run.claim for runs in self._runs.values() for run in runs.values()]
+        left = [run.claim for run in self._runs]
         released = (self._write(c, Release(c.fence, "Its worker stopped.")) for c in left)
-        await asyncio.gather(*released)
+        # What cannot be given back in time, others take once this process is gone.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.gather(*released), _RELEASE_SECONDS)
         await self._wait_idle(_ENDING_SECONDS)
         if self._runs:
             _log.warning("%d agents still block, and end with the process", len(self._runs))
@@ -198,22 +174,10 @@ class LocalEngine:
         if key is not None:
             message = f"Others with the concurrency key {key!r} run."
             return {"kind": "key_concurrency", "message": message}
-        if (limit := self._shared_limit(agent_id)) is not None:
+        if (limit := self._offers.shared_limit(agent_id)) is not None:
             message = f"{limit} executions of {agent_id!r} run, on all workers, which is its limit."
             return {"kind": "agent_concurrency", "message": message}
         return None
-
-    def _shared_limit(self, agent_id: str) -> int | None:
-        """How many executions of an agent may run on all workers, where there may be several."""
-        return self._agents[agent_id].max_concurrency if self._store.is_shared else None
-
-    def _is_limited(self, agent_id: str) -> bool:
-        """Whether an execution of the agent may have to wait for another one's end, anywhere."""
-        agent = self._agents[agent_id]
-        return agent.max_concurrency_per_key is not None or agent.max_concurrency is not None
-
-    def _version_names(self, agent_id: str) -> tuple[str, ...]:
-        return tuple(version.version for version in self._versions[agent_id])
 
     def runs_here(self, execution: Execution) -> bool:
         """Whether this worker runs it."""
@@ -252,8 +216,9 @@ class LocalEngine:
             and agent_id not in self._hungry
             and agent_id not in self._rates
             and execution.concurrency_key is None
-            and self._shared_limit(agent_id) is None
+            and self._offers.shared_limit(agent_id) is None
             and execution.run_at is None
+            and self._offers.takes(agent_id, execution.agent_version)
             and not self._stopping
             and self._slots.free_for(agent_id) > 0
         )
@@ -264,20 +229,18 @@ class LocalEngine:
             execution = change.execution
             if execution is None:
                 continue
-            here = self._runs.get(execution.id, {})
-            run = here.get(execution.fence)
-            if change.status is Status.RUNNING and run is not None:
+            is_running = change.status is Status.RUNNING
+            run = self._runs.get(execution.id, execution.fence)
+            if outdated := self._runs.outdated(execution):
+                self._runner.start(started, self._done)
+                started = []
+                self._interrupt(outdated)
+            if is_running and run is not None:
                 if change.settled is not None:
                     self._runner.settle(execution.id, execution.fence, change.settled)
                 elif change.is_foreign:
-                    self._spawn(self._catch_up(run))
-                continue
-            if here:
-                # Whatever runs of it here, is no longer wanted.
-                self._runner.start(started, self._done)
-                started = []
-                self._interrupt(here)
-            if change.status is not Status.RUNNING:
+                    self._spawn(self._upkeep.catch_up(run))
+            elif not is_running:
                 self._expect(execution)
             elif execution.worker_id == self.worker_id and not change.is_foreign:
                 started.append(self._begin(execution))
@@ -289,31 +252,18 @@ class LocalEngine:
         self._poll.on_work(work)
         self._look_for(self._agents if work.agent_ids is None else work.agent_ids)
         self._look_for(
-            name for name in work.freed_ids if name in self._agents and self._is_limited(name)
+            name
+            for name in work.freed_ids
+            if name in self._agents and self._offers.is_limited(name)
         )
         if work.due_at is not None:
             self._alarm.set(work.due_at)
         if work.agent_ids is None:
             self._alarm.set(self._clock.now())
 
-    async def _catch_up(self, run: _Run) -> None:
-        """Another process has changed an execution that runs here: what the run waits for came."""
-        execution = run.claim.execution
-        events = await self._store.events(execution.id, after=run.seen, limit=_EVENT_LIMIT)
-        run.seen = events[-1].seq if events else run.seen
-        told = {e.data["id"]: e for e in events if e.type.startswith("step.")}
-        steps = await self._store.steps(execution.id) if told else []
-        for step in steps:
-            if step.id in told and step.is_recorded and step.wait is not None:
-                self._runner.settle(execution.id, run.claim.fence, step)
-        for event in told.values():
-            if event.type == "step.dropped":
-                dropped = Step(event.data["id"], "step", event.data["name"], "dropped")
-                self._runner.settle(execution.id, run.claim.fence, dropped)
-
-    def _interrupt(self, runs: Mapping[int, _Run]) -> None:
-        for run in runs.values():
-            self._disarm(run)
+    def _interrupt(self, runs: Sequence[Run]) -> None:
+        for run in runs:
+            run.disarm()
             self._runner.interrupt(run.claim.execution.id, run.claim.fence)
 
     def _expect(self, execution: Execution) -> None:
@@ -326,7 +276,7 @@ class LocalEngine:
                 self._look_for((execution.agent_id,))
             if execution.deadline_at is not None:
                 self._alarm.set(execution.deadline_at)
-        elif execution.agent_id in self._agents and self._is_limited(execution.agent_id):
+        elif execution.agent_id in self._agents and self._offers.is_limited(execution.agent_id):
             self._look_for((execution.agent_id,))
 
     def _begin(self, execution: Execution) -> Claim:
@@ -336,11 +286,11 @@ class LocalEngine:
         else:
             self._slots.take(execution.agent_id)
         claim = Claim(execution, execution.fence)
-        run = _Run(claim, execution.event_seq)
+        run = Run(claim, execution.event_seq)
         if execution.deadline_at is not None:
             left = max(0, execution.deadline_at - self._clock.now()) / _MICROSECONDS
             run.timer = self._loop.call_later(left, self._time_out, claim)
-        self._runs.setdefault(execution.id, {})[execution.fence] = run
+        self._runs.add(run)
         self._idle.clear()
         return claim
 
@@ -391,7 +341,7 @@ class LocalEngine:
             return
         self._hungry -= wanted.keys()
         try:
-            offers = [self._offer(agent_id, free) for agent_id, free in wanted.items()]
+            offers = [self._offers.offer(agent_id, free) for agent_id, free in wanted.items()]
             claimed = await self._store.claim(offers, limit, self.worker_id, self._turns)
         except BaseException:
             self._hungry |= wanted.keys()
@@ -405,17 +355,6 @@ class LocalEngine:
         elif claimed.more:
             # Others are about to take what waits; what they leave is looked at in a moment.
             self._loop.call_later(_CONTENTION_SECONDS, self._wake.set)
-
-    def _offer(self, agent_id: str, free: int) -> Offer:
-        return Offer(
-            agent_id,
-            self._version_names(agent_id),
-            free,
-            self._accepts[agent_id],
-            self._shared_limit(agent_id),
-            self._agents[agent_id].max_concurrency_per_key,
-            self._rates.get(agent_id),
-        )
 
     def _time_out(self, claim: Claim) -> None:
         seconds = claim.execution.timeout_seconds or 0
@@ -435,18 +374,17 @@ class LocalEngine:
             self._spawn(self._end(*self._ended.popleft()))
 
     async def _end(self, claim: Claim, outcome: Outcome | None) -> None:
-        if outcome is not None:
-            await self._write(claim, outcome)
-        agent_id = claim.execution.agent_id
-        runs = self._runs[claim.execution.id]
-        self._disarm(runs.pop(claim.fence))
-        if not runs:
-            del self._runs[claim.execution.id]
-        self._give(agent_id)
-        if self._is_limited(agent_id):
-            self._look_for((agent_id,))
-        if not self._runs:
-            self._idle.set()
+        try:
+            if outcome is not None:
+                await self._write(claim, outcome)
+        finally:
+            agent_id = claim.execution.agent_id
+            self._runs.remove(claim)
+            self._give(agent_id)
+            if self._offers.is_limited(agent_id):
+                self._look_for((agent_id,))
+            if not self._runs:
+                self._idle.set()
 
     def _give(self, agent_id: str) -> None:
         self._slots.give(agent_id)
@@ -459,20 +397,19 @@ class LocalEngine:
             try:
                 await self._store.apply(claim.execution.id, command)
             except Unavailable:
-                if not self._stopping:
-                    await asyncio.sleep(_RETRY_SECONDS)
-                    continue
-            except (FencedOut, IllegalTransition, DomainError):
                 pass
-            return
+            except (FencedOut, IllegalTransition, DomainError):
+                # Somebody was first.
+                return
+            except Exception:  # noqa: BLE001 - it is in the log
+                _log.exception("cannot write how %s has ended", claim.execution.id)
+            else:
+                return
+            if self._stopping:
+                return
+            await asyncio.sleep(_RETRY_SECONDS)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    @staticmethod
-    def _disarm(run: _Run) -> None:
-        if run.timer is not None:
-            run.timer.cancel()
-            run.timer = None

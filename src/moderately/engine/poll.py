@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 
 from moderately.domain.errors import DomainError
 from moderately.domain.storing import Store, Work
@@ -19,12 +20,20 @@ class Poll:
         store: The store.
         fleet: The workers that are up.
         seconds: How often.
+        sweep: What else to look at.
     """
 
-    def __init__(self, store: Store, fleet: Fleet, seconds: float) -> None:
+    def __init__(
+        self,
+        store: Store,
+        fleet: Fleet,
+        seconds: float,
+        sweep: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self._store = store
         self._fleet = fleet
         self._seconds = seconds
+        self._sweep = sweep
         self._task: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._refreshing = False
@@ -58,6 +67,8 @@ class Poll:
             try:
                 await self._fleet.refresh()
                 await self._store.look_again()
+                if self._sweep is not None:
+                    await self._sweep()
             except DomainError:
                 # The database is away; whoever needs it has been told.
                 continue

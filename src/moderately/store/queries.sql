@@ -41,6 +41,10 @@ SELECT concurrency_key, count(*) FROM executions
 WHERE status = 'running' AND agent_id = ?
 GROUP BY concurrency_key;
 
+-- name: running_on
+-- What a worker runs, by the record.
+SELECT id, fence FROM executions WHERE status = 'running' AND worker_id = ?;
+
 -- name: child_ids
 -- An execution's children that have not ended.
 SELECT id FROM executions

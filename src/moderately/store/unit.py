@@ -17,7 +17,7 @@ from moderately.domain.lifecycle import decide
 from moderately.domain.ports import Clock
 from moderately.domain.storing import Change
 
-__all__ = ["EventRow", "Search", "Source", "Unit"]
+__all__ = ["EventRow", "Look", "Search", "Source", "Unit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,18 @@ class Search:
         return -(-self.limit // max(1, teams))
 
 
+class Look(NamedTuple):
+    """What a search has found.
+
+    Attributes:
+        teams: The teams that have something waiting, whether it can run here or not.
+        heads: What can run here: of each team some, in the order in which it may start.
+    """
+
+    teams: Sequence[str]
+    heads: Sequence[Head]
+
+
 class Source(Protocol):
     """Reads for a unit, within its transaction. What is read to be changed is locked."""
 
@@ -93,8 +105,8 @@ class Source(Protocol):
         """The theoretical arrival times of the agents' rate limits; 0 where there is none."""
         ...
 
-    async def waiting(self, searches: Sequence[Search]) -> Sequence[Head]:
-        """What waits: of each team some, in the order in which it may start."""
+    async def waiting(self, searches: Sequence[Search]) -> Sequence[Look]:
+        """Look for what waits; a look for each search."""
         ...
 
     async def take(self, chosen: Sequence[Head], searches: Sequence[Search]) -> Sequence[Execution]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from moderately.domain.claims import Claimed, Offer
 from moderately.domain.commands import (
@@ -33,7 +34,7 @@ from moderately.domain.lifecycle import as_created, created_event, decide
 from moderately.domain.storing import Answer, Created, Idempotency
 from moderately.domain.waits import child_outcome, find_wait
 from moderately.protocol.vocabulary import Status
-from moderately.store.unit import Search, Unit
+from moderately.store.unit import Look, Search, Unit
 
 __all__ = [
     "append",
@@ -196,8 +197,8 @@ async def claim(
         for offer in offers
         if rooms[offer.agent_id].free > 0
     ]
-    heads = await unit.source.waiting(searches) if searches else []
-    chosen = deal(heads, rooms, limit, turns)
+    looks = await unit.source.waiting(searches) if searches else []
+    chosen = deal([head for look in looks for head in look.heads], rooms, limit, turns)
     claims = []
     newest = {offer.agent_id: offer.versions[0] for offer in offers}
     for found in await unit.source.take(chosen, searches) if chosen else []:
@@ -209,7 +210,12 @@ async def claim(
         started = unit.decide(execution, Start(worker_id, newest[execution.agent_id]))
         claims.append(Claim(started, started.fence))
     next_at = _spend(unit, offers, arrivals, now, claims)
-    return Claimed(claims, next_at, _more(searches, heads, turns))
+    more = {
+        search.agent_id
+        for search, look in zip(searches, looks, strict=True)
+        if _is_more(search, look, set(chosen), rooms[search.agent_id], turns)
+    }
+    return Claimed(claims, next_at, more)
 
 
 async def _arrivals(unit: Unit, offers: Sequence[Offer]) -> Mapping[str, int]:
@@ -260,23 +266,17 @@ def _spend(
     return next_at
 
 
-def _more(searches: Sequence[Search], heads: Sequence[Head], turns: Turns) -> set[str]:
-    """The agents of which more may wait, and may start where there is a slot for them."""
-    found: dict[str, list[Head]] = {search.agent_id: [] for search in searches}
-    for head in heads:
-        found[head.agent_id].append(head)
-    more = set()
-    for search in searches:
-        ours = found[search.agent_id]
-        counts = Counter((one.team_id, one.lane, one.concurrency_key) for one in ours)
-        if search.key_limit is None:
-            counts = Counter((one.team_id, one.lane, None) for one in ours)
-        share = search.share(len({one.team_id for one in ours}))
-        # Of each key as many were found as may run; it is full, or all that wait were seen.
-        is_cut = any(n >= share for (_, _, key), n in counts.items() if key is None)
-        if not turns.looked_at(search.agent_id, ours) or is_cut:
-            more.add(search.agent_id)
-    return more
+def _is_more(
+    search: Search, look: Look, chosen: AbstractSet[Head], room: Room, turns: Turns
+) -> bool:
+    """Whether more of an agent may wait than was chosen, and may start where there is a slot."""
+    was_all = turns.looked_at(search.agent_id, look.teams, look.heads)
+    if not was_all or any(room.has_room(one.concurrency_key) for one in {*look.heads} - chosen):
+        return True
+    # Of each concurrency key with a limit as many were found as may run.
+    plain = [one for one in look.heads if search.key_limit is None or one.concurrency_key is None]
+    counts = Counter((one.team_id, one.lane) for one in plain)
+    return max(counts.values(), default=0) >= search.share(len(look.teams))
 
 
 async def recover(unit: Unit, reason: str) -> int:

@@ -81,7 +81,7 @@ def _sqlite(settings: Settings, *, is_upgrade: bool) -> tuple[Schema, list[str]]
 async def _postgres(settings: Settings, with_contract: bool | None) -> tuple[Schema, list[str]]:
     postgres = postgres_module()
     url = settings.database_session or settings.database or ""
-    known, ran = postgres.migrations(), []
+    known, ran, place = postgres.migrations(), [], shown_url(url)
     try:
         async with (
             postgres.open_connections(url, 1) as connections,
@@ -92,7 +92,7 @@ async def _postgres(settings: Settings, with_contract: bool | None) -> tuple[Sch
             found = await postgres.standing(connection, known)
     except postgres.Error as error:
         message = str(error).strip().splitlines()[0]
-        raise StartError(f"cannot open the database {shown_url(url)}: {message}") from error
+        raise StartError(f"cannot open the database {place}: {message}") from error
     pending = [f"{one.number:04} {one.name} ({one.phase})" for one in found.pending]
-    schema = Schema(shown_url(url), len(found.applied), pending, found.unknown, found.fits)
+    schema = Schema(place, len(found.applied), pending, found.unknown, found.fits)
     return schema, [f"{one.number:04} {one.name}" for one in ran]

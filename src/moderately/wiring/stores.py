@@ -5,9 +5,9 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 from moderately.domain.storing import KeyStore, Store
 from moderately.settings import Settings
@@ -52,10 +52,24 @@ def postgres_module() -> "ModuleType":
 
 
 def shown_url(url: str) -> str:
-    """A URL without its password and options."""
-    parts = urlsplit(url)
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
+    """A URL without its user, password and options.
+
+    Raises:
+        StartError: If it cannot be read.
+    """
+    try:
+        known = postgres_module().read_url(url)
+    except ValueError:
+        # The driver's own words would show a part of the password.
+        raise StartError(
+            "--database cannot be read: postgresql://USER:PASSWORD@HOST:PORT/NAME, with what is"
+            " special in the password percent-encoded"
+        ) from None
+    hosts = str(known.get("host") or "localhost").split(",")
+    ports = str(known.get("port") or "").split(",")
+    pairs = zip_longest(hosts, ports, fillvalue=ports[-1])
+    shown = ",".join(f"{host}:{port}" if port else host for host, port in pairs)
+    return f"postgresql://{shown}/{known.get('dbname') or ''}"
 
 
 @asynccontextmanager
@@ -96,6 +110,7 @@ async def _open_postgres(
 ) -> AsyncIterator[Stores]:
     postgres = postgres_module()
     url = settings.database or ""
+    place = shown_url(url)
     opening = postgres.open_stores(
         url, clock, session_url=settings.database_session, size=settings.database_pool, at=at
     )
@@ -105,8 +120,8 @@ async def _open_postgres(
             clock.follow(await found.executions.time())
         except (postgres.Unfit, postgres.Error) as error:
             message = str(error).strip().splitlines()[0]
-            raise StartError(f"cannot open the database {shown_url(url)}: {message}") from error
-        yield Stores(found.executions, found.keys, shown_url(url))
+            raise StartError(f"cannot open the database {place}: {message}") from error
+        yield Stores(found.executions, found.keys, place)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from typing import Final
 from psycopg import Error
 
 from moderately.domain.ports import Clock
-from moderately.store.postgres.connections import Connections, execute
+from moderately.store.postgres.connections import Connections, execute, read_url
 from moderately.store.postgres.keys import PostgresKeyStore
 from moderately.store.postgres.migrate import Migration, Standing, migrations, standing, upgrade
 from moderately.store.postgres.store import PostgresStore
@@ -26,6 +26,7 @@ __all__ = [
     "migrations",
     "open_connections",
     "open_stores",
+    "read_url",
     "standing",
     "upgrade",
 ]

@@ -25,6 +25,8 @@ __all__ = [
     "conninfo",
     "execute",
     "is_lost",
+    "keeps_from_working",
+    "read_url",
     "unavailable",
 ]
 
@@ -81,16 +83,50 @@ logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 
+# The classes of errors that pass, or that an operator can end: no connection, no resources, no
+# privilege, a server that takes no writes or is going down, a schema that is not there yet.
+_PASSING: Final = ("08", "25", "53", "57", "58", "42501", "42703", "42P01")
+
+
+def keeps_from_working(error: BaseException) -> bool:
+    """Whether an error is about the state of the database, and not about what was asked of it."""
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        return True
+    return (getattr(error, "sqlstate", None) or "").startswith(_PASSING)
+
+
+def read_url(url: str) -> dict[str, Any]:
+    """The parts of a URL, as the driver reads them: `host`, `port`, `dbname` and others.
+
+    Raises:
+        ValueError: If it cannot be read. The message has nothing of it.
+    """
+    try:
+        found = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        raise ValueError("the URL cannot be read") from None
+    if not str(found.get("port") or "").replace(",", "").isdigit() and found.get("port"):
+        # More likely a part of a password that has an @ in it.
+        raise ValueError("the URL has a port that is no number")
+    return found
+
+
 def conninfo(url: str) -> str:
     """The connection string of a URL, with our timeouts where it has none of its own."""
     given = conninfo_to_dict(url)
     return make_conninfo(url, **{k: v for k, v in _CLIENT.items() if k not in given})
 
 
-def unavailable(error: psycopg.Error) -> Unavailable:
-    """Say what keeps the database from working, without its address."""
+def unavailable(error: BaseException, *, is_known: bool = True) -> Unavailable:
+    """Say what keeps the database from working, without its address.
+
+    Args:
+        error: What the driver has raised.
+        is_known: Whether it is known that nothing was written.
+    """
     reason = _REASONS.get(getattr(error, "sqlstate", None) or "", "The database does not answer")
-    return Unavailable(f"{reason}; nothing was written. Try again later.", retry_after=1)
+    what = "nothing was written" if is_known else "what was asked for may have been done"
+    return Unavailable(f"{reason}; {what}. Try again later.", retry_after=1)
 
 
 async def execute(
@@ -138,11 +174,12 @@ class Connections:
 
     def __init__(self, url: str, size: int, *, is_direct: bool) -> None:
         self._loop = asyncio.get_running_loop()
+        self._conninfo = conninfo(url)
         self._is_direct = is_direct
         self._is_down = False
         self._checking: asyncio.Task[None] | None = None
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
-            conninfo(url),
+            self._conninfo,
             min_size=min(2, size),
             max_size=size,
             open=False,
@@ -158,9 +195,9 @@ class Connections:
         Raises:
             psycopg.Error: If it cannot.
         """
+        # The pool tells only that there was none in time: one of its own tells why.
+        await (await Connection.connect(self._conninfo)).close()
         await self._pool.open()
-        async with self.use():
-            return
 
     async def close(self) -> None:
         """Close all connections."""

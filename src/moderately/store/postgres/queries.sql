@@ -148,8 +148,9 @@ GROUP BY agent_id, concurrency_key;
 SELECT agent_id, arrival FROM rates WHERE agent_id = ANY(?);
 
 -- name: waiting
--- What waits of an agent: of each team and lane some, in the order in which it is taken. The teams
--- are found one after the other by the index, without a look at all that waits.
+-- What waits of an agent: of each team and lane some, in the order in which it is taken; a row
+-- without an execution where there is none. The teams are found one after the other by the index,
+-- without a look at all that waits.
 WITH RECURSIVE teams (team_id, number) AS (
     (
         SELECT team_id, 1 FROM executions
@@ -165,15 +166,15 @@ WITH RECURSIVE teams (team_id, number) AS (
     ) AS next
     WHERE teams.number < ?
 )
-SELECT found.* FROM teams
+SELECT teams.team_id, found.* FROM teams
 CROSS JOIN unnest(?::text[]) AS wanted (lane)
-CROSS JOIN LATERAL (
+LEFT JOIN LATERAL (
     SELECT id, team_id, agent_id, lane, priority, concurrency_key FROM executions
     WHERE status = 'pending' AND run_at IS NULL AND agent_id = ? AND team_id = teams.team_id
         AND lane = wanted.lane
     ORDER BY priority DESC, id
     LIMIT (SELECT ceil(?::double precision / count(*)) FROM teams)
-) AS found;
+) AS found ON true;
 
 -- name: waiting_by_key
 -- The same of an agent with a limit for each concurrency key: of each key as many as may run. The
@@ -207,7 +208,7 @@ WITH RECURSIVE teams (team_id, number) AS (
     ) AS next
     WHERE keys.number < ?
 )
-SELECT found.* FROM keys CROSS JOIN LATERAL (
+SELECT keys.team_id, found.* FROM keys CROSS JOIN LATERAL (
     SELECT id, team_id, agent_id, lane, priority, concurrency_key FROM executions
     WHERE status = 'pending' AND run_at IS NULL AND agent_id = ? AND team_id = keys.team_id
         AND lane = keys.lane AND concurrency_key = keys.key
@@ -289,8 +290,10 @@ WHERE w.expires_at <= (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
     ));
 
 -- name: retire
--- Forget a worker that has stopped.
-DELETE FROM workers WHERE id = ?;
+-- Forget a worker that has stopped. While it runs something by the record, it is found dead instead.
+DELETE FROM workers WHERE id = ? AND NOT EXISTS (
+    SELECT 1 FROM executions WHERE status = 'running' AND worker_id = workers.id
+);
 
 -- name: forget_workers
 -- Forget workers that have been silent for long and run nothing.

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import psycopg
 
@@ -13,6 +13,7 @@ from moderately.store.postgres.connections import (
     Connections,
     execute,
     is_lost,
+    keeps_from_working,
     unavailable,
 )
 from moderately.store.rows import EXECUTION_COLUMNS, read_execution
@@ -21,8 +22,6 @@ __all__ = ["Reads"]
 
 Rows = list[tuple[Any, ...]]
 Sql = tuple[str, Sequence[Any]]
-
-_LOST: Final = (psycopg.OperationalError, psycopg.InterfaceError)
 
 
 class Reads:
@@ -47,27 +46,30 @@ class Reads:
         sql = self._queries[query]
         if fragments:
             sql = sql.format(**fragments)
-        return (await self._run([(sql, parameters)], tries=2))[0]
+        return (await self._run([(sql, parameters)]))[0]
 
     async def run(self, query: str, *parameters: object) -> Rows:
         """Run a statement that may write, once."""
-        return (await self._run([(self._queries[query], parameters)], tries=1))[0]
+        return (await self._run([(self._queries[query], parameters)], may_write=True))[0]
 
     async def both(self, first: Sql, second: Sql) -> tuple[Rows, Rows]:
         """All rows of two queries, which go to the server together."""
-        one, two = await self._run([first, second], tries=2)
+        one, two = await self._run([first, second])
         return one, two
 
-    async def _run(self, statements: Sequence[Sql], tries: int) -> list[Rows]:
-        while True:
-            tries -= 1
+    async def _run(self, statements: Sequence[Sql], *, may_write: bool = False) -> list[Rows]:
+        for is_last in (may_write, True):
             connection: Connection | None = None
             try:
                 async with self._connections.use() as connection:
                     return await _fetch(connection, statements)
-            except _LOST as error:
-                if not tries or connection is None or not is_lost(connection):
-                    raise unavailable(error) from error
+            except psycopg.Error as error:
+                if not keeps_from_working(error):
+                    raise
+                lost = connection is not None and is_lost(connection)
+                if is_last or not lost:
+                    raise unavailable(error, is_known=not (may_write and lost)) from error
+        raise AssertionError("the last try ends in one way or the other")
 
     async def executions(self, ids: Collection[str]) -> list[Execution | None]:
         """Some executions. Those that are asked for while a query is under way share the next."""
@@ -76,9 +78,10 @@ class Reads:
             future: asyncio.Future[Execution | None] = self._loop.create_future()
             self._wanted.setdefault(name, []).append(future)
             futures.append(future)
-        if self._getting is None:
+        if self._wanted and self._getting is None:
             self._getting = self._loop.create_task(self._get_wanted())
-        return list(await asyncio.gather(*futures)) if len(futures) > 1 else [await futures[0]]
+        # One alone needs no gathering, and is the usual case.
+        return [await futures[0]] if len(futures) == 1 else list(await asyncio.gather(*futures))
 
     async def _get_wanted(self) -> None:
         try:
@@ -98,7 +101,7 @@ class Reads:
         found: dict[str, Execution] = {}
         failure: Exception | None = None
         try:
-            [rows] = await self._run([(self._get, (list(wanted),))], tries=2)
+            [rows] = await self._run([(self._get, (list(wanted),))])
             found = {row[0]: read_execution(row) for row in rows}
         except Exception as error:  # noqa: BLE001 - its callers get it, whatever it is
             failure = error

@@ -9,6 +9,7 @@ from moderately.domain.agents import AgentVersion
 from moderately.store.postgres.connections import (
     Connections,
     execute,
+    keeps_from_working,
     unavailable,
 )
 from moderately.store.rows import check_schemas, read_version, write_version
@@ -44,5 +45,7 @@ async def register(
                 await execute(connection, queries[query], agent)
                 written = write_version(version, seen_at)
                 await execute(connection, queries["upsert_agent_version"], written)
-    except psycopg.OperationalError as error:
-        raise unavailable(error) from error
+    except psycopg.Error as error:
+        if keeps_from_working(error):
+            raise unavailable(error) from error
+        raise

@@ -81,7 +81,8 @@ class News(NamedTuple):
             ValueError: If it is not one of ours.
         """
         sender, ids, agents, freed, due_at, workers = json.loads(word)
-        return sender, cls([f"exec_{name}" for name in ids], agents, freed, due_at, workers)
+        due_at = None if due_at is None else int(due_at)
+        return sender, cls([f"exec_{name}" for name in ids], agents, freed, due_at, bool(workers))
 
 
 class _Untold:
@@ -206,6 +207,7 @@ class Session:
             await execute(connection, "SET synchronous_commit = off", prepare=False)
             await execute(connection, "LISTEN moderately", prepare=False)
             number = secrets.randbits(31)
+            # Nobody else has this number, but by a chance of one in two thousand millions.
             await execute(connection, self._sql("lock_session"), (number,))
             # At once: the others take a worker whose lock is gone for dead.
             await execute(connection, self._sql("move_session"), (number, self._last))
@@ -231,6 +233,8 @@ class Session:
             except psycopg.Error as error:
                 if not failures:
                     _log.warning("%s; connecting again", unavailable(error).message.split(";")[0])
+            except Exception:  # noqa: BLE001 - it is in the log, and the process must go on hearing
+                _log.exception("the session has failed; connecting again")
             finally:
                 self.number = None
                 self._on_lost()
@@ -295,6 +299,7 @@ class Session:
         try:
             sender, news = News.read(word)
         except (ValueError, TypeError):
+            # Not one of ours, or of a release that says more.
             return
         if sender != self._name:
             self._on_news(news)

@@ -11,7 +11,7 @@ from moderately.store.postgres.connections import (
     execute,
 )
 from moderately.store.rows import EXECUTION_COLUMNS, STEPS, read_execution, read_step
-from moderately.store.unit import Search
+from moderately.store.unit import Look, Search
 
 __all__ = ["PostgresSource"]
 
@@ -106,21 +106,32 @@ class PostgresSource:
         """The theoretical arrival times of the agents' rate limits."""
         return dict(await self._named("list_arrivals", list(agent_ids)))
 
-    async def waiting(self, searches: Sequence[Search]) -> Sequence[Head]:
-        """What waits: of each team some, in the order in which it may start."""
+    async def waiting(self, searches: Sequence[Search]) -> Sequence[Look]:
+        """Look for what waits; a look for each search."""
         cursors = []
         async with self._connection.pipeline():
             for one in searches:
                 agent_id = one.agent_id
                 teams = (agent_id, one.behind, agent_id, TEAMS_AT_ONCE)
-                plain = (*teams, one.plain_lanes, agent_id, one.limit)
-                cursors.append(await execute(self._connection, self._queries["waiting"], plain))
+                statements: list[tuple[str, tuple[Any, ...]]] = [
+                    ("waiting", (*teams, one.plain_lanes, agent_id, one.limit))
+                ]
                 if lanes := one.keyed_lanes:
                     keys = (one.behind_key, lanes, list(one.full_keys), agent_id, KEYS_AT_ONCE)
-                    keyed = (*teams, *keys, agent_id, one.key_limit)
-                    sql = self._queries["waiting_by_key"]
-                    cursors.append(await execute(self._connection, sql, keyed))
-        return [Head._make(row) for cursor in cursors for row in await cursor.fetchall()]
+                    keyed = ("waiting_by_key", (*teams, *keys, agent_id, one.key_limit))
+                    statements.append(keyed)
+                cursors.append(
+                    [
+                        await execute(self._connection, self._queries[name], wanted)
+                        for name, wanted in statements
+                    ]
+                )
+        looks = []
+        for found in cursors:
+            rows = [row for cursor in found for row in await cursor.fetchall()]
+            heads = [Head._make(row[1:]) for row in rows if row[1] is not None]
+            looks.append(Look(list(dict.fromkeys(row[0] for row in rows)), heads))
+        return looks
 
     async def take(self, chosen: Sequence[Head], searches: Sequence[Search]) -> Sequence[Execution]:
         """Lock what was chosen, or what is next in its lanes, unless somebody else has.

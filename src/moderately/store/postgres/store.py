@@ -1,6 +1,7 @@
 """`moderately.domain.storing.Store` on PostgreSQL: any number of processes share the database."""
 
 import asyncio
+import logging
 import time
 from collections.abc import (
     Awaitable,
@@ -44,8 +45,11 @@ __all__ = ["PostgresStore"]
 
 T = TypeVar("T")
 
+_log = logging.getLogger(__name__)
+
 _SILENT_MICROSECONDS: Final = 3600 * 1_000_000
 _SUSPECT_SECONDS: Final = 0.15
+_RETRY_SECONDS: Final = 0.25
 _GLANCE_LIMIT: Final = 1000
 
 
@@ -88,6 +92,7 @@ class PostgresStore(BatchedStore):
         self._listeners: list[tuple[Listener, Collection[str], WorkListener | None]] = []
         self._suspects: dict[str, float] = {}
         self._heard: set[str] = set()
+        self._early: set[str] = set()
         self._serves: dict[str, str] = {}
         self._is_present = True
         self._listening: asyncio.Task[None] | None = None
@@ -136,8 +141,8 @@ class PostgresStore(BatchedStore):
 
     def _tell(self, changes: Sequence[Change]) -> None:
         """A commit of this process: tell everybody here, and then the others."""
-        for listener, _, _ in self._listeners:
-            listener(changes)
+        self._say(changes)
+        self._look_behind(changes)
         ids, agents, freed, due_at, is_urgent = [], set(), set(), FOREVER, False
         for change in changes:
             ids.append(change.execution_id)
@@ -145,10 +150,10 @@ class PostgresStore(BatchedStore):
             if execution is None or execution.status is Status.RUNNING:
                 continue
             is_urgent = True
-            if execution.status is not Status.PENDING:
-                freed.add(change.agent_id)
-            elif execution.run_at is None:
+            if execution.status is Status.PENDING and execution.run_at is None:
                 agents.add(change.agent_id)
+            else:
+                freed.add(change.agent_id)
             times = (execution.run_at, execution.deadline_at)
             due_at = min([due_at, *(at for at in times if at is not None)])
         news = News(ids, agents, freed, None if due_at == FOREVER else due_at)
@@ -156,8 +161,19 @@ class PostgresStore(BatchedStore):
         # cannot.
         self._session.tell(news, is_urgent=is_urgent)
 
+    def _look_behind(self, changes: Sequence[Change]) -> None:
+        """Read what others have changed while it was not known yet that it is of account here."""
+        early = {one.execution_id for one in changes if one.execution_id in self._early}
+        if not self._writer.is_busy:
+            self._early.clear()
+        if early:
+            self._heard |= early
+            self._listen()
+
     def _hear(self, news: News) -> None:
         """Another process tells of a commit."""
+        if self._writer.is_under_way:
+            self._early.update(news.execution_ids)
         if news.agent_ids or news.freed_ids or news.due_at is not None or news.workers:
             self._say_work(Work(news.agent_ids, news.freed_ids, news.due_at, news.workers))
         watched = [collection for _, collection, _ in self._listeners]
@@ -169,7 +185,7 @@ class PostgresStore(BatchedStore):
     def _say_work(self, work: Work) -> None:
         for _, _, on_work in self._listeners:
             if on_work is not None:
-                on_work(work)
+                _call(on_work, work)
 
     @property
     def is_present(self) -> bool:
@@ -194,19 +210,24 @@ class PostgresStore(BatchedStore):
         number = self._session.number
         if is_back:
             self._heard.update(self._watched())
-        while self._heard:
+        while self._heard or is_back:
             wanted, self._heard = self._heard, set()
             for name in wanted:
                 self._writer.live.pop(name, None)
             try:
                 found = await self._reads.executions(wanted)
             except Unavailable:
-                # What is not read now, polling finds.
                 self._heard |= wanted
-                return
+                if not is_back:
+                    # What is not read now, polling finds.
+                    return
+                await asyncio.sleep(_RETRY_SECONDS)
+                continue
             self._say([_foreign(execution) for execution in found if execution is not None])
-        if self._session.number == number and number is not None:
-            self._is_present = True
+            if is_back:
+                # Now it is known what the others have done meanwhile.
+                is_back = False
+                self._is_present = number is not None and self._session.number == number
 
     def _watched(self) -> set[str]:
         return {name for _, names, _ in self._listeners for name in names}
@@ -214,7 +235,7 @@ class PostgresStore(BatchedStore):
     def _say(self, changes: Sequence[Change]) -> None:
         if changes:
             for listener, _, _ in self._listeners:
-                listener(changes)
+                _call(listener, changes)
 
     async def look_again(self) -> None:
         """Tell once more of all that is watched, in case that word of a change was missed."""
@@ -225,7 +246,7 @@ class PostgresStore(BatchedStore):
             for row in await self._reads.all("glance", ids[start : start + _GLANCE_LIMIT]):
                 name, agent_id, status, fence, seq = row
                 live = self._writer.live.get(name)
-                is_known = live is not None and (status, fence) == ("running", live.fence)
+                is_known = live is not None and (fence, seq) == (live.fence, live.event_seq)
                 if status != "running" or (name in runs and not is_known):
                     self._heard.add(name)
                 changes.append(Change(name, agent_id, Status(status), seq, is_foreign=True))
@@ -266,6 +287,10 @@ class PostgresStore(BatchedStore):
             self._serves[worker_id] = text
             self._session.tell(News(workers=True), is_urgent=True)
         await self._reads.run("forget_workers", _SILENT_MICROSECONDS)
+
+    async def running_on(self, worker_id: str) -> Sequence[tuple[str, int]]:
+        """What a worker runs, by the record: executions and fences."""
+        return [(row[0], row[1]) for row in await self._reads.all("running_on", worker_id)]
 
     async def retire(self, worker_id: str) -> None:
         """Forget a worker that has stopped."""
@@ -367,6 +392,14 @@ class PostgresStore(BatchedStore):
         both = self._lists.count(team_id, query), self._lists.page(team_id, query, 0)
         [(total,)], rows = await self._reads.both(*both)
         return make_page(rows, total, query)
+
+
+def _call(listener: Callable[[T], None], what: T) -> None:
+    """Call a listener; what goes wrong in it is no reason to tell the others nothing."""
+    try:
+        listener(what)
+    except Exception:  # noqa: BLE001 - it is in the log
+        _log.exception("a listener has failed")
 
 
 def _foreign(execution: Execution) -> Change:

@@ -38,6 +38,7 @@ from moderately.store.postgres.connections import (
     Connections,
     execute,
     is_lost,
+    keeps_from_working,
     unavailable,
 )
 from moderately.store.postgres.flush import Flush
@@ -62,6 +63,11 @@ _STALE_SECONDS: Final = 0.5
 _REFUSALS: Final = (DomainError, FencedOut, IllegalTransition)
 _PASSING: Final = (errors.DeadlockDetected, errors.SerializationFailure)
 _CHANGED: Final = "MD001"
+_SWEEP_SECONDS: Final = 0.5
+_UNKNOWN: Final = (
+    "The database was lost before it had confirmed the write, which may have happened or may happen"
+    " yet. Try again later, with the same idempotency key."
+)
 
 Operation = Callable[[Unit], Coroutine[Any, Any, Any]]
 
@@ -82,6 +88,7 @@ class _Write:
     locks: bool
     patient: bool
     future: asyncio.Future[Any]
+    submitted_at: float
     result: Any = None
     error: BaseException | None = None
 
@@ -94,6 +101,7 @@ class _Batch:
     names: set[str] = field(default_factory=set)
     unit: Unit | None = None
     is_sent: bool = False
+    tried_at: float = 0.0
     # What was sent without an answer: each unit, with what its writes came to.
     unheard: list[tuple[Unit, list[tuple[Any, BaseException | None]]]] = field(default_factory=list)
 
@@ -145,6 +153,7 @@ class Writer:
         self._wake: asyncio.Handle | None = None
         self._wake_at = 0.0
         self._not_before = 0.0
+        self._sweep: asyncio.TimerHandle | None = None
         self._idle = asyncio.Event()
         self._idle.set()
         self._closed = False
@@ -180,7 +189,10 @@ class Writer:
         if self._closed:
             future.set_exception(Unavailable("The service is stopping; try again later."))
             return future
-        self._waiting.append(_Write(operation, names, reads, locks, patient, future))
+        now = self._loop.time()
+        self._waiting.append(_Write(operation, names, reads, locks, patient, future, now))
+        if self._sweep is None:
+            self._sweep = self._loop.call_later(_SWEEP_SECONDS, self._tell_the_impatient)
         self._idle.clear()
         self._schedule(_LAZY_SECONDS if lazy else 0.0)
         return future
@@ -211,7 +223,7 @@ class Writer:
 
     def _flush(self) -> None:
         self._wake = None
-        while self._waiting and len(self._under_way) < self._limit:
+        while self._waiting and self._is_free():
             now = self._loop.time()
             quick = [batch.begun for batch in self._under_way if not batch.locks]
             not_before = max([self._not_before, *(begun + _SLOW_SECONDS for begun in quick)])
@@ -227,6 +239,35 @@ class Writer:
                 self._not_before = now + SPACING_SECONDS
             batch.names.update(itertools.chain.from_iterable(w.names for w in writes))
             self._under_way[batch] = self._loop.create_task(self._run(batch))
+
+    def _is_free(self) -> bool:
+        # Those that ask what has become of a commit need no connection most of the time.
+        return sum(not batch.unheard for batch in self._under_way) < self._limit
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether more than one batch is under way, so that one may be overtaken by news of it."""
+        return len(self._under_way) > 1
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a batch is under way."""
+        return bool(self._under_way)
+
+    def _tell_the_impatient(self) -> None:
+        """Tell those who have waited for long that they need not wait any more."""
+        self._sweep = None
+        if not self._waiting and not self._under_way:
+            return
+        self._sweep = self._loop.call_later(_SWEEP_SECONDS, self._tell_the_impatient)
+        old = self._loop.time() - PATIENCE_SECONDS
+        late = [w for w in self._waiting if not w.patient and w.submitted_at < old]
+        if late:
+            _fail(late, Unavailable("The database does not answer; nothing was written."))
+            self._waiting = deque(w for w in self._waiting if not w.future.done())
+        for batch in self._under_way:
+            late = [w for w in batch.writes if not w.patient and w.submitted_at < old]
+            _fail(late, Unavailable(_UNKNOWN))
 
     def _take(self) -> list[_Write]:
         """The writes for the next batch: none that would overtake another about the same."""
@@ -251,6 +292,8 @@ class Writer:
             _fail(batch.writes, error)
         finally:
             del self._under_way[batch]
+            # Of account where the service stops before it is known.
+            _fail(batch.writes, Unavailable(_UNKNOWN))
             if self._waiting:
                 self._schedule(0.0)
             elif not self._under_way:
@@ -262,9 +305,12 @@ class Writer:
             try:
                 unit: Unit | None = await self._attempt(batch)
             except Exception as error:  # noqa: BLE001 - its callers get it, whatever it is
-                if await self._has_failed(batch, error, number):
-                    return
+                if isinstance(error, _Unheard) and batch.unit is not None:
+                    batch.unheard.append((batch.unit, batch.outcomes()))
+                # What was sent before may have come to pass after all.
                 unit = await self._committed(batch)
+                if unit is None and await self._has_failed(batch, error, number):
+                    return
             if unit is not None:
                 self._tell(batch, unit)
                 return
@@ -276,12 +322,11 @@ class Writer:
     async def _has_failed(self, batch: _Batch, error: Exception, number: int) -> bool:
         """Whether an error is the end of a batch, so that its callers have been told."""
         if isinstance(error, _Unheard):
-            self._give_notice(batch)
             return False
         is_alone = len(batch.writes) == 1
         if isinstance(error, _Stale):
             # After the database was restarted, all connections that were idle are like that.
-            if self._loop.time() - batch.begun < _STALE_SECONDS:
+            if number < _TRIES and self._loop.time() - batch.tried_at < _STALE_SECONDS:
                 return False
             error = error.__cause__ if isinstance(error.__cause__, psycopg.Error) else error
         if isinstance(error, errors.UniqueViolation):
@@ -290,7 +335,7 @@ class Writer:
             is_passing = isinstance(error, _PASSING) or getattr(error, "sqlstate", "") == _CHANGED
         if is_passing and number < _TRIES:
             return False
-        if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        if keeps_from_working(error):
             self.failed = True
             _fail(batch.writes, unavailable(error))
         elif is_alone:
@@ -307,7 +352,7 @@ class Writer:
             await self._perform(alone)
 
     async def _attempt(self, batch: _Batch) -> Unit:
-        batch.is_sent = False
+        batch.is_sent, batch.tried_at = False, self._loop.time()
         async with self._connections.use() as connection:
             try:
                 return await self._transact(connection, batch)
@@ -354,19 +399,6 @@ class Writer:
         self._at("committed")
         return unit
 
-    def _give_notice(self, batch: _Batch) -> None:
-        """Tell the callers that cannot wait so long that the outcome is not known."""
-        if batch.unit is not None:
-            batch.unheard.append((batch.unit, batch.outcomes()))
-        if len(batch.unheard) > 1:
-            return
-        error = Unavailable(
-            "The database was lost before it had confirmed the write, which may have happened or"
-            " may happen yet. Try again later, with the same idempotency key."
-        )
-        impatient = [write for write in batch.writes if not write.patient]
-        self._loop.call_later(PATIENCE_SECONDS, _fail, impatient, error)
-
     async def _committed(self, batch: _Batch) -> Unit | None:
         """Which of the units without an answer is on record, if one is; its outcomes are set."""
         for unit, outcomes in batch.unheard:
@@ -385,8 +417,9 @@ class Writer:
         while True:
             try:
                 async with self._connections.use() as connection, connection.transaction():
-                    # If the lost transaction is still open, it holds these rows until it ends.
-                    await execute(connection, lock, (sorted(unit.updated),))
+                    if unit.updated:
+                        # If the lost transaction is still open, it holds these until it ends.
+                        await execute(connection, lock, (sorted(unit.updated),))
                     cursor = await execute(connection, self._queries["has_event"], event)
                     return await cursor.fetchone() is not None
             except psycopg.Error:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from moderately.domain.execution import Execution, Step
 from moderately.domain.fairness import KEYS_AT_ONCE, TEAMS_AT_ONCE, Head
 from moderately.store.rows import EXECUTION_COLUMNS, STEPS, read_execution, read_step
-from moderately.store.unit import Search
+from moderately.store.unit import Look, Search
 
 __all__ = ["SQLiteSource"]
 
@@ -78,10 +78,11 @@ class SQLiteSource:
             found[agent_id] = 0 if row is None else int(row[0])
         return found
 
-    async def waiting(self, searches: Sequence[Search]) -> Sequence[Head]:
-        """What waits: of each team some, in the order in which it may start."""
-        found: list[Head] = []
+    async def waiting(self, searches: Sequence[Search]) -> Sequence[Look]:
+        """Look for what waits; a look for each search."""
+        looks = []
         for search in searches:
+            found: list[Head] = []
             teams = self._waiting_teams(search)
             share = search.share(len(teams))
             for team_id in teams:
@@ -91,7 +92,8 @@ class SQLiteSource:
                     where = (search.agent_id, team_id, lane)
                     for key in self._waiting_keys(search, where):
                         found += self._heads("waiting_with_key", *where, key, search.key_limit)
-        return found
+            looks.append(Look(teams, found))
+        return looks
 
     def _heads(self, query: str, *parameters: object) -> list[Head]:
         return [*map(Head._make, self._connection.execute(self._queries[query], parameters))]

@@ -153,6 +153,10 @@ class SQLiteStore(BatchedStore):
 
         await self._writer.submit_sql(write)
 
+    async def running_on(self, worker_id: str) -> Sequence[tuple[str, int]]:
+        """What a worker runs, by the record: executions and fences."""
+        return self._readers.all(self._queries["running_on"], (worker_id,))
+
     async def retire(self, worker_id: str) -> None:
         """Forget a worker that has stopped."""
         await self._writer.submit_sql(
