@@ -57,7 +57,11 @@ def test_zombies_write_nothing_and_chaos_sees_it_if_they_could(
     file = tmp_path / "zombies.py"
     file.write_text(NOBODY + ZOMBIES + ("" if is_fenced else NO_FENCE))
     files = (SUPPORT / "chaotic.py", file)
-    verdict = chaos(*files, runs=40, kills=0, patience=20, agent="racer")
+    for _ in range(5):
+        verdict = chaos(*files, runs=40, kills=0, patience=20, agent="racer")
+        # Whether a zombie that may write runs ahead of its successor is up to chance.
+        if is_fenced or verdict["repeated"]:
+            break
     # There were two runs of one execution at a time: both may have begun a step.
     assert verdict["in_flight"] > 0
     assert bool(verdict["repeated"]) is not is_fenced

@@ -138,16 +138,16 @@ class Proxy:
 
     async def _end(self) -> None:
         await self._refuse()
-        links = list(self._links)
-        for link in links:
-            link.task.cancel()
-        await asyncio.gather(*(link.task for link in links), return_exceptions=True)
-        for link in links:
-            # One that was cancelled before its first step has closed nothing.
-            link.reset()
-        for _ in range(3):
-            # What was closed is gone only after some turns of the loop.
+        ours = asyncio.current_task()
+        # What was being accepted just now becomes a link in some turns of the loop.
+        for _ in range(5):
             await asyncio.sleep(0)
+            links, tasks = list(self._links), asyncio.all_tasks() - {ours}
+            for link in links:
+                link.reset()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         link = _Link(self, reader, writer)
