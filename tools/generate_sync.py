@@ -15,6 +15,13 @@ from pathlib import Path
 CLIENT = Path(__file__).parent.parent / "src/moderately/client"
 BY_HAND = {"io.py"}
 WORDS = [
+    # A list that is asked for asynchronously is awaited, or iterated over; here it is a page.
+    (r"\bAsyncListing\b", "PaginatedResponse"),
+    (r"\bAwaitable, ", ""),
+    (r"\bAwaitable\[(.+?)\]", r"\1"),
+    (r"\b__aiter__\b", "__iter__"),
+    (r"\b__anext__\b", "__next__"),
+    (r"\bStopAsyncIteration\b", "StopIteration"),
     (r"\bawait ", ""),
     (r"\basync (?=def |with |for )", ""),
     (r"\bAsync(?=[A-Z])", ""),

@@ -33,7 +33,7 @@ def list_(
         ["id", "version", "available", "description"],
         [
             [agent.id, agent.version, "yes" if agent.is_available else "no", agent.description]
-            for agent in found
+            for agent in found.items
         ],
     )
 

@@ -105,7 +105,8 @@ class Crowd:
         """Note which steps the API shows to be on record: from here on they must not run."""
         try:
             with self.client(retries=0) as client:
-                for execution in client.agent_executions.list(status="running", page_size=20):
+                running = client.agent_executions.list(status="running", page_size=20)
+                for execution in running.items:
                     for step in client.agent_executions.steps(execution.id):
                         if step["position"]:
                             self._note("seen", execution.id, step["id"])
@@ -200,7 +201,7 @@ def _histories(page: int, client: ModeratelyAI) -> tuple[list[History], bool]:
     # Oldest first: nothing moves to another page while they are turned.
     listed = client.agent_executions.list(page=page, page_size=_PAGE, order_direction="asc")
     found = []
-    for one in listed:
+    for one in listed.items:
         events = _events(client, one.id)
         found.append(History(one, events, client.agent_executions.steps(one.id)))
     return found, not listed.pagination.has_next_page

@@ -57,7 +57,7 @@ def list_(
             since(execution.started_at, execution.updated_at if execution.is_terminal else None),
             (execution.error or {}).get("message", "")[:60],
         ]
-        for execution in found
+        for execution in found.items
     ]
     print_table(["id", "agent", "status", "created", "took", "error"], rows)
     pages = found.pagination

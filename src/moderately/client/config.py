@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from moderately.client.errors import ModeratelyError
 from moderately.protocol.credentials import credentials_path, find_credentials
@@ -59,7 +60,16 @@ def find_config(
                 key, team = known.api_key, team or known.team_id
     url = (url or DEFAULT_BASE_URL).rstrip("/")
     if not url.startswith(("http://", "https://")):
-        raise ModeratelyError(f"base_url must begin with http:// or https://; {url!r} does not")
+        raise ModeratelyError(
+            f"base_url must begin with http:// or https://; {url.rpartition('@')[2]!r} does not"
+        )
+    parts = urlsplit(url)
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        # It may hold a secret, which no message may show.
+        raise ModeratelyError(
+            "base_url is an address only: no user, password, query or fragment. Give the key as"
+            " api_key; for other authentication, give an http_client with it."
+        )
     if key is not None and not (key.isascii() and key.isprintable() and key.strip() == key):
         raise ModeratelyError("api_key must be ASCII text without spaces or line ends around it")
     return Config(url, key, team)

@@ -1,15 +1,23 @@
 """What the client returns: objects with typed attributes that still behave as dicts."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+import html
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-__all__ = ["Agent", "AgentExecution", "PaginatedResponse", "Pagination"]
+from moderately.protocol.vocabulary import TERMINAL_STATUSES, Status
 
-T = TypeVar("T")
+__all__ = ["Agent", "AgentExecution", "ExecutionEvent", "Pagination", "WireObject"]
+
+_ENDS: Final = ("completed_at", "failed_at", "cancelled_at")
+_STATUSES: Final = frozenset(status.value for status in Status)
+_TERMINAL_EVENTS: Final = frozenset(f"execution.{status.value}" for status in TERMINAL_STATUSES)
+_SHOWN: Final = 80
 
 
-class _Object(dict[str, Any]):
+class WireObject(dict[str, Any]):
     """A dict whose entries are attributes too. Fields that the client does not know are kept."""
+
+    _SHOWN: ClassVar[tuple[str, ...]] = ()
+    """The fields that a person wants to see first."""
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -17,11 +25,32 @@ class _Object(dict[str, Any]):
         except KeyError:
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}") from None
 
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *(name for name in self if isinstance(name, str))]
+
+    def _summary(self) -> dict[str, str]:
+        found = {name: self[name] for name in self._SHOWN if self.get(name) not in (None, {}, [])}
+        return {name: _short(repr(value)) for name, value in found.items()}
+
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({super().__repr__()})"
+        fields = ", ".join(f"{name}={value}" for name, value in self._summary().items())
+        return f"{type(self).__name__}({fields})"
+
+    def _repr_html_(self) -> str:
+        """The same for a notebook, as a table."""
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
+            f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
+            for name, value in self._summary().items()
+        )
+        return f"<table><caption>{type(self).__name__}</caption>{rows}</table>"
 
 
-class AgentExecution(_Object):
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+
+
+class AgentExecution(WireObject):
     """One run of an agent on one input.
 
     Attributes read as `execution.status`, `execution["status"]` or `execution.get("status")`.
@@ -31,7 +60,19 @@ class AgentExecution(_Object):
         >>> execution = AgentExecution({"id": "exec_1", "status": "running"})
         >>> execution.status == execution["status"] == "running"
         True
+        >>> execution
+        AgentExecution(id='exec_1', status='running')
     """
+
+    _SHOWN = (
+        "id",
+        "agent_id",
+        "status",
+        "status_reason",
+        "output_data",
+        "error",
+        "created_at",
+    )
 
     if TYPE_CHECKING:
         id: str
@@ -66,15 +107,54 @@ class AgentExecution(_Object):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether it has ended. A status that the client does not know counts as the reply says."""
-        known = self.get("is_terminal")
-        if isinstance(known, bool):
-            return known
-        return self.get("status") in ("completed", "failed", "cancelled")
+        """Whether it has ended: as the service says, since it knows every status.
+
+        A service that does not say is judged by the three statuses that end an execution, and by
+        the times that only an execution which has ended carries.
+        """
+        said = self.get("is_terminal")
+        if isinstance(said, bool):
+            return said
+        status = self.get("status")
+        if status in _STATUSES:
+            return status in TERMINAL_STATUSES
+        return any(self.get(name) for name in _ENDS)
 
 
-class Agent(_Object):
+class ExecutionEvent(WireObject):
+    """Something that happened to an execution.
+
+    Attributes:
+        execution_id: To which.
+        seq: Its number; they count from 1 without a gap.
+        type: What: `execution.started`, `step.completed`, `log`, `progress`, `custom` and others.
+        data: More about it.
+        created_at: When, ISO 8601 in UTC.
+
+    Example:
+        >>> ExecutionEvent({"seq": 3, "type": "execution.completed"}).is_terminal
+        True
+    """
+
+    _SHOWN = ("seq", "type", "data")
+
+    if TYPE_CHECKING:
+        execution_id: str
+        seq: int
+        type: str
+        data: dict[str, Any]
+        created_at: str
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the execution ended with it."""
+        return self.get("type") in _TERMINAL_EVENTS
+
+
+class Agent(WireObject):
     """An agent, as its newest version."""
+
+    _SHOWN = ("id", "version", "description", "is_available")
 
     if TYPE_CHECKING:
         id: str
@@ -91,8 +171,10 @@ class Agent(_Object):
         updated_at: str
 
 
-class Pagination(_Object):
+class Pagination(WireObject):
     """Where a page stands among all of them."""
+
+    _SHOWN = ("page", "page_size", "total_items", "total_pages")
 
     if TYPE_CHECKING:
         page: int
@@ -101,37 +183,3 @@ class Pagination(_Object):
         total_pages: int
         has_next_page: bool
         has_previous_page: bool
-
-
-class PaginatedResponse(Generic[T]):
-    """One page of a list. Iterates over its items.
-
-    Attributes:
-        items: The items.
-        pagination: Where the page stands among all of them.
-        next_cursor: Goes on from here, whatever is inserted meanwhile; None at the end.
-    """
-
-    def __init__(
-        self, items: list[T], pagination: Pagination, next_cursor: str | None = None
-    ) -> None:
-        self.items = items
-        self.pagination = pagination
-        self.next_cursor = next_cursor
-
-    def __iter__(self) -> Iterator[T]:
-        return iter(self.items)
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __getitem__(self, name: str) -> Any:
-        try:
-            return {"items": self.items, "pagination": self.pagination}[name]
-        except KeyError:
-            if name == "next_cursor":
-                return self.next_cursor
-            raise
-
-    def __repr__(self) -> str:
-        return f"PaginatedResponse({len(self.items)} items, {self.pagination!r})"

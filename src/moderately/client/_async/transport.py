@@ -4,25 +4,90 @@ from __future__ import annotations
 
 import random
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from moderately.client._async import io
-from moderately.client.decisions import (
-    RawReply,
-    Request,
-    retry_after,
-    retry_delay,
-    should_retry,
-)
-from moderately.client.errors import APIConnectionError, ConnectionTimeoutError, ModeratelyError
+from moderately.client._async.raw import capture
+from moderately.client.errors import APIConnectionError, ModeratelyError
+from moderately.client.failures import late_error
+from moderately.client.log import log_failure, log_reply, log_retry
+from moderately.client.requests import Outgoing, Request
+from moderately.client.retries import retry_delay, should_retry, told_delay
 from moderately.protocol.version import __version__
 
 if TYPE_CHECKING:
     from moderately.client.config import Config
+    from moderately.client.options import Options
+    from moderately.client.replies import RawReply
 
-__all__ = ["AsyncTransport"]
+__all__ = ["AsyncConnections", "AsyncTransport"]
 
 _AGENT: Final = f"moderately-python/{__version__}"
+_LIBRARY_AGENTS: Final = ("python-httpx", "Python/")
+
+
+class AsyncConnections:
+    """The connections to a service, made on first use.
+
+    They belong to where they were made: after a fork, and in another event loop, there are new
+    ones. A client that was handed in is used as it is, and stays open.
+
+    Args:
+        given: The HTTP client to use, or the name of the kind to make.
+        base_url: Where the service answers.
+    """
+
+    def __init__(self, given: io.HttpClient | str | None, base_url: str) -> None:
+        self._base_url = base_url
+        self._kind = given if isinstance(given, str) else "httpx2"
+        self.is_own = given is None or isinstance(given, str)
+        self._client = None if given is None or isinstance(given, str) else given
+        self._home: object = None
+        self._lock = io.Lock()
+        self._is_closed = False
+
+    def open(self) -> io.HttpClient:
+        """The HTTP client.
+
+        Raises:
+            ModeratelyError: If it is closed.
+        """
+        client, home = self._client, io.home() if self.is_own else None
+        if client is None or home != self._home:
+            if self._home is not None and home != self._home:
+                # Another process or thread may have held the old lock.
+                self._lock = io.Lock()
+            with self._lock:
+                if not self._is_closed and (self._client is None or home != self._home):
+                    self._client = io.make_client(self._kind, self._base_url)
+                    self._home = home
+                client = self._client
+        if self._is_closed or client is None:
+            raise ModeratelyError("the client is closed; make a new one")
+        if not self.is_own and io.is_closed(client):
+            raise ModeratelyError("the HTTP client that was handed in is closed")
+        return client
+
+    def headers(self) -> set[str]:
+        """The names of the headers, in lower case, that a client handed in sends by itself."""
+        if self._client is None or self.is_own:
+            return set()
+        return io.own_headers(self._client)
+
+    def agent(self) -> str | None:
+        """The `User-Agent` of a client handed in, where it is not just its library's."""
+        if self._client is None or self.is_own:
+            return None
+        found = str(self._client.headers.get("user-agent") or "")
+        return None if not found or found.startswith(_LIBRARY_AGENTS) else found
+
+    async def aclose(self) -> None:
+        """Close them, unless the HTTP client is the caller's own."""
+        self._is_closed = True
+        client, self._client = self._client, None
+        if client is not None and self.is_own and self._home == io.home():
+            await io.close(client)
 
 
 class AsyncTransport:
@@ -30,88 +95,93 @@ class AsyncTransport:
 
     Args:
         config: Where it answers, and the key.
-        timeout: How long one request may take, in seconds.
-        max_retries: How often a request is sent again.
-        http_client: The HTTP client to use; one of its own by default.
+        options: How calls are made.
+        connections: What they go over.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        *,
-        timeout: float,
-        max_retries: int,
-        http_client: io.HttpClient | None = None,
-    ) -> None:
-        self._config = config
-        self._timeout = timeout
-        self._max_retries = max_retries
-        self._client = http_client
-        self._is_own = http_client is None
-        self._is_closed = False
-        self._headers = {"Accept": "application/json", "User-Agent": _AGENT}
-        if config.api_key is not None:
+    def __init__(self, config: Config, options: Options, connections: AsyncConnections) -> None:
+        self.config = config
+        self.options = options
+        self.connections = connections
+        self._headers = {"Accept": "application/json", "User-Agent": connections.agent() or _AGENT}
+        # A client that was handed in keeps its own authentication.
+        if config.api_key is not None and "authorization" not in connections.headers():
             self._headers["Authorization"] = f"Bearer {config.api_key}"
+        self._headers |= options.headers
+        self._headers_with_body = {**self._headers, "Content-Type": "application/json"}
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._config!r})"
+        return f"{type(self).__name__}({self.config!r})"
+
+    def with_options(self, options: Options) -> AsyncTransport:
+        """The same connections, other options."""
+        return AsyncTransport(self.config, options, self.connections)
 
     async def send(
-        self, request: Request, *, hold: float = 0.0, deadline: float | None = None
-    ) -> tuple[RawReply, int]:
+        self,
+        request: Request,
+        *,
+        hold: float = 0.0,
+        deadline: float | None = None,
+        max_retries: int | None = None,
+    ) -> RawReply:
         """Send a request, and again if that may help.
 
         Args:
             request: The request.
             hold: How long the service is asked to hold the reply, in seconds.
             deadline: When to give up, on `time.monotonic()`.
-
-        Returns:
-            The reply, and how often the request was sent.
+            max_retries: How often to send it again; as the options say by default.
 
         Raises:
             APIConnectionError: If there was no reply.
             ModeratelyError: If the client is closed.
         """
+        again = self.options.max_retries if max_retries is None else max_retries
         tries = 0
         while True:
             tries += 1
-            status: int | None = None
-            told: float | None = None
-            seconds = self._timeout + hold
-            if deadline is not None:
-                seconds = min(seconds, deadline - time.monotonic())
-            found = await self._try(request, seconds)
-            if isinstance(found, RawReply):
-                status, told = found.status, retry_after(found)
-            delay = retry_delay(tries, told, random.random())  # noqa: S311 - for spreading only
+            found = await self._try(request, self._seconds(hold, deadline), tries)
+            delay = retry_delay(tries, told_delay(found), random.random())  # noqa: S311
             is_late = deadline is not None and time.monotonic() + delay >= deadline
-            if is_late or not should_retry(status, tries, self._max_retries):
-                if isinstance(found, APIConnectionError):
-                    raise found
-                return found, tries
+            if is_late or not should_retry(request, found, tries, again):
+                break
+            log_retry(request, delay, tries)
             await io.sleep(delay)
+        if isinstance(found, APIConnectionError):
+            raise found
+        capture(found)
+        return found
 
-    async def _try(self, request: Request, seconds: float) -> RawReply | APIConnectionError:
-        try:
-            return await self._exchange(request, seconds)
-        except APIConnectionError as error:
-            return error
+    def _seconds(self, hold: float, deadline: float | None) -> float | None:
+        """How long one try may take."""
+        seconds = None if self.options.timeout is None else self.options.timeout + hold
+        if deadline is None:
+            return seconds
+        left = deadline - time.monotonic()
+        return left if seconds is None else min(seconds, left)
 
-    async def _exchange(self, request: Request, seconds: float) -> RawReply:
-        if self._is_closed:
-            raise ModeratelyError("the client is closed; make a new one")
-        if seconds <= 0:
-            raise ConnectionTimeoutError("There was no time left to send the request.")
-        if self._client is None:
-            self._client = io.make_client()
-        return await io.exchange(
-            self._client, self._config.base_url, request, self._headers, seconds
+    async def _try(
+        self, request: Request, seconds: float | None, tries: int
+    ) -> RawReply | APIConnectionError:
+        client = self.connections.open()
+        begun = time.monotonic()
+        headers = self._headers if request.body is None else self._headers_with_body
+        if seconds is not None and seconds <= 0:
+            return late_error(self.config.base_url, 0.0, was_sent=False)
+        message = Outgoing(
+            self.config.base_url,
+            request.method,
+            request.target,
+            request.body,
+            {**headers, **request.headers} if request.headers else headers,
         )
-
-    async def aclose(self) -> None:
-        """Close the connections, unless the HTTP client is the caller's own."""
-        self._is_closed = True
-        if self._client is not None and self._is_own:
-            await self._client.aclose()
-            self._client = None
+        try:
+            reply = await io.exchange(client, message, seconds, is_own=self.connections.is_own)
+        except APIConnectionError as error:
+            took = time.monotonic() - begun
+            log_failure(request, type(error).__name__, took, self.config.api_key)
+            return error
+        reply = replace(reply, tries=tries)
+        log_reply(request, reply, time.monotonic() - begun, self.config.api_key)
+        return reply

@@ -1,0 +1,389 @@
+"""Waiting for executions: for one, for many, for their events."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from moderately.client._async import io
+from moderately.client._async.resource import AsyncBaseResource
+from moderately.client._async.streaming import AsyncEventStream
+from moderately.client.crowd import Crowd
+from moderately.client.errors import (
+    APIError,
+    ConflictError,
+)
+from moderately.client.events import EventCursor
+from moderately.client.models import AgentExecution
+from moderately.client.pages import read_page
+from moderately.client.replies import read_execution
+from moderately.client.requests import (
+    Request,
+    create_request,
+    identifier,
+    list_request,
+    post_request,
+)
+from moderately.client.waiting import Deadline, Look, OnEnd, OnPaused, Wait, outcome_error
+from moderately.protocol import routes
+from moderately.protocol.vocabulary import TERMINAL_STATUSES, Status
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Mapping
+
+    from moderately.client.replies import RawReply
+
+__all__ = ["AsyncExecutionWaits"]
+
+_CANCEL_SECONDS: Final = 5.0
+_RECENT: Final = 100
+
+
+class AsyncExecutionWaits(AsyncBaseResource):
+    """Waits for executions."""
+
+    async def wait_for_completion(
+        self,
+        execution_id: str,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - the contract's own
+        poll_interval: float = 2.0,
+        on_paused: OnPaused = "wait",
+        on_timeout: OnEnd = "leave",
+        on_interrupt: OnEnd = "leave",
+        raise_on_failure: bool = False,
+    ) -> AgentExecution:
+        """Wait until an execution has ended.
+
+        The service tells at once; one that does not hold replies is asked quickly at first, then
+        every `poll_interval`. Lost connections, 429 and 5xx are waited out.
+
+        Args:
+            execution_id: Its id.
+            timeout: How long to wait at most, in seconds: a hard deadline over requests, retries,
+                pauses and slow replies. For ever by default. 0 looks once.
+            poll_interval: How often to ask a service that does not hold replies, in seconds.
+            on_paused: What to do when the execution waits for a person: go on waiting (a warning is
+                logged), `"return"` it, or `"raise"` `ExecutionPausedError`.
+            on_timeout: When the time is up, `"leave"` the execution running, or `"cancel"` it: that
+                may take 5 seconds more.
+            on_interrupt: When the waiting code is interrupted (`KeyboardInterrupt`,
+                `CancelledError`), `"leave"` the execution running, or `"cancel"` it first.
+            raise_on_failure: Raise an error for an execution that failed or was cancelled.
+
+        Returns:
+            The execution as it ended.
+
+        Raises:
+            TimeoutError: If the deadline passes first; it carries the execution as seen last.
+            ExecutionFailedError: If it failed, with `raise_on_failure`.
+            ExecutionCancelledError: If it was cancelled, with `raise_on_failure`.
+            ExecutionPausedError: If it is paused, with `on_paused="raise"`.
+            NotFoundError: If there is none.
+            APIConnectionError: Without a `timeout`: if the service is away for longer than a
+                minute, or ten where it had been there.
+            ValueError: If an argument cannot be.
+
+        Example:
+            >>> execution = await client.agent_executions.wait_for_completion("exec_…", timeout=60)
+            >>> print(execution.status, execution.output_data)
+        """
+        wait = Wait(
+            identifier(execution_id),
+            timeout=timeout,
+            poll_interval=poll_interval,
+            on_paused=on_paused,
+            on_timeout=on_timeout,
+            on_interrupt=on_interrupt,
+            now=time.monotonic(),
+        )
+        return await self._finish(wait, raise_on_failure=raise_on_failure)
+
+    async def run(
+        self,
+        *,
+        agent_id: str,
+        input_data: Mapping[str, Any] | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - as of wait_for_completion
+        poll_interval: float = 2.0,
+        on_paused: OnPaused = "wait",
+        on_timeout: OnEnd = "leave",
+        on_interrupt: OnEnd = "leave",
+        raise_on_failure: bool = False,
+        idempotency_key: str | None = None,
+        **properties: Any,
+    ) -> AgentExecution:
+        """Create an execution and wait until it has ended.
+
+        Args:
+            agent_id: Which agent to run.
+            input_data: Its input.
+            timeout: How long both may take, in seconds, as of `wait_for_completion`.
+            poll_interval: As of `wait_for_completion`.
+            on_paused: As of `wait_for_completion`.
+            on_timeout: As of `wait_for_completion`.
+            on_interrupt: As of `wait_for_completion`.
+            raise_on_failure: As of `wait_for_completion`.
+            idempotency_key: As of `create`.
+            **properties: As of `create`.
+
+        Returns:
+            The execution as it ended.
+
+        Raises:
+            ModeratelyError: As of `create` and `wait_for_completion`.
+
+        Example:
+            >>> done = await client.agent_executions.run(
+            ...     agent_id="research", input_data={"question": "Why?"}, timeout=60
+            ... )
+        """
+        wait = Wait(
+            "",
+            timeout=timeout,
+            poll_interval=poll_interval,
+            on_paused=on_paused,
+            on_timeout=on_timeout,
+            on_interrupt=on_interrupt,
+            now=time.monotonic(),
+        )
+        request = create_request(agent_id, input_data, properties, idempotency_key)
+        try:
+            reply = await self._transport.send(request, deadline=wait.deadline.for_requests)
+            wait.execution = read_execution(reply)
+        except APIError as error:
+            if wait.deadline.left(time.monotonic()) <= 0:
+                raise wait.late(time.monotonic()) from error
+            raise
+        wait.execution_id = wait.execution.id
+        return await self._finish(wait, raise_on_failure=raise_on_failure)
+
+    async def wait_many(
+        self,
+        execution_ids: Iterable[str],
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - as of wait_for_completion
+        poll_interval: float = 2.0,
+        raise_on_failure: bool = False,
+    ) -> list[AgentExecution]:
+        """Wait until all of these executions have ended. One connection does for any number.
+
+        Args:
+            execution_ids: Their ids.
+            timeout: How long to wait at most, in seconds: a hard deadline. For ever by default.
+            poll_interval: How often to look at all of them, in seconds.
+            raise_on_failure: Raise an error for the first that failed or was cancelled.
+
+        Returns:
+            The executions as they ended, in the order of the ids.
+
+        Raises:
+            TimeoutError: If the deadline passes first; `executions` is how all were seen last.
+            ModeratelyError: As of `wait_for_completion`.
+
+        Example:
+            >>> ids = [execution.id for execution in created]
+            >>> for execution in await client.agent_executions.wait_many(ids, timeout=600):
+            ...     print(execution.id, execution.status)
+        """
+        order = list(execution_ids)
+        ended = self.as_completed(
+            order, timeout=timeout, poll_interval=poll_interval, raise_on_failure=raise_on_failure
+        )
+        found = {execution.id: execution async for execution in ended}
+        return [found[execution_id] for execution_id in order]
+
+    async def as_completed(
+        self,
+        execution_ids: Iterable[str],
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - as of wait_for_completion
+        poll_interval: float = 2.0,
+        raise_on_failure: bool = False,
+    ) -> AsyncIterator[AgentExecution]:
+        """Yield these executions as they end. One connection does for any number.
+
+        Args:
+            execution_ids: Their ids.
+            timeout: How long to wait for all of them at most, in seconds: a hard deadline. For ever
+                by default.
+            poll_interval: How often to look at all of them, in seconds: the longest that one that
+                ended is waited with. The last one left is told of at once.
+            raise_on_failure: Raise an error for one that failed or was cancelled.
+
+        Yields:
+            Each execution once, as it ended.
+
+        Raises:
+            TimeoutError: If the deadline passes first; `executions` is how all were seen last.
+            ModeratelyError: As of `wait_for_completion`.
+
+        Example:
+            >>> async for execution in client.agent_executions.as_completed(ids, timeout=600):
+            ...     print(execution.id, execution.status)
+        """
+        crowd = Crowd(
+            execution_ids, timeout=timeout, poll_interval=poll_interval, now=time.monotonic()
+        )
+        while crowd.is_waiting:
+            asked = crowd.next_look(time.monotonic(), random.random())  # noqa: S311
+            chance = random.random()  # noqa: S311 - for spreading only
+            ended: list[AgentExecution] = []
+            try:
+                ended, reply = await self._look_at_crowd(crowd, asked)
+                pause = crowd.pause(asked, reply, time.monotonic(), chance)
+            except APIError as error:
+                pause = crowd.failed(error, asked, time.monotonic(), chance)
+            for execution in ended:
+                if raise_on_failure and (failure := outcome_error(execution)):
+                    raise failure
+                yield execution
+            left = crowd.deadline.left(time.monotonic())
+            if crowd.is_waiting and left <= 0:
+                raise crowd.late(time.monotonic())
+            if crowd.is_waiting and pause:
+                await io.sleep(min(pause, left))
+
+    async def _look_at_crowd(
+        self, crowd: Crowd, asked: Look
+    ) -> tuple[list[AgentExecution], RawReply]:
+        if asked.execution_id is not None:
+            reply = await self._look(asked.execution_id, asked, crowd.deadline)
+            return crowd.saw(asked, [read_execution(reply)]), reply
+        query = {
+            "status": sorted(TERMINAL_STATUSES),
+            "page": asked.page,
+            "page_size": _RECENT,
+            "order_by": "updated_at",
+            "order_direction": "desc",
+        }
+        reply = await self._transport.send(
+            list_request(routes.EXECUTIONS, **query),
+            deadline=crowd.deadline.for_requests,
+            max_retries=0,
+        )
+        page = read_page(reply, AgentExecution, query)
+        return crowd.saw(asked, page.items, is_last=page.next_query is None), reply
+
+    def stream(
+        self,
+        execution_id: str,
+        *,
+        after: int = 0,
+        timeout: float | None = None,
+    ) -> AsyncEventStream:
+        """Stream an execution's events: those on record, then the others as they come.
+
+        Each comes once, and none is missing: a lost connection is taken up again where it broke
+        off. The stream ends with the event that ends the execution.
+
+        Args:
+            execution_id: Its id.
+            after: The number of the last event that you have; 0 for all.
+            timeout: How long it may take, in seconds: a hard deadline. For ever by default.
+
+        Raises:
+            TimeoutError: While iterating: if the deadline passes first.
+            NotFoundError: While iterating: if there is none.
+            APIConnectionError: While iterating, without a `timeout`: if the service is away for
+                longer than a minute, or ten where it had been there.
+            ValueError: If an argument cannot be.
+
+        Example:
+            >>> async for event in client.agent_executions.stream("exec_…"):
+            ...     print(event.seq, event.type, event.data)
+        """
+        cursor = EventCursor(execution_id, after=after, timeout=timeout, now=time.monotonic())
+        return AsyncEventStream(self._transport, cursor)
+
+    async def _finish(self, wait: Wait, *, raise_on_failure: bool) -> AgentExecution:
+        """Wait, and do what is to be done when it ends otherwise."""
+        try:
+            found = await self._wait(wait)
+        except Exception:
+            raise
+        except BaseException as interrupt:
+            if wait.on_interrupt == "cancel":
+                await io.shielded(partial(self._give_up, wait, interrupt), _CANCEL_SECONDS)
+            raise
+        if found is None:
+            late = wait.late(time.monotonic())
+            found = await self._give_up(wait, late) if wait.on_timeout == "cancel" else None
+            if found is None:
+                raise late
+            if found.status == Status.CANCELLED:
+                raise wait.late(time.monotonic())
+        failure = outcome_error(found) if raise_on_failure and found.is_terminal else None
+        if failure is not None:
+            raise failure
+        return found
+
+    async def _wait(self, wait: Wait) -> AgentExecution | None:
+        """Look until it is over; None if the time is up before."""
+        while True:
+            chance = random.random()  # noqa: S311 - for spreading only
+            begun = time.monotonic()
+            asked = Look(begun, wait.hold(begun))
+            try:
+                reply = await self._look(wait.execution_id, asked, wait.deadline)
+                found = read_execution(reply)
+            except APIError as error:
+                pause: float | None = wait.failed(error, asked, time.monotonic(), chance)
+            else:
+                pause = wait.saw(found, reply, asked, time.monotonic(), chance)
+                if pause is None:
+                    return found
+            left = wait.deadline.left(time.monotonic())
+            await io.sleep(min(pause or 0.0, left))
+            if wait.deadline.left(time.monotonic()) <= 0:
+                return None
+
+    async def _look(self, execution_id: str, asked: Look, deadline: Deadline) -> RawReply:
+        request = Request("GET", routes.execution(execution_id))
+        if asked.hold:
+            request = replace(request, headers={routes.PREFER: f"wait={asked.hold:.3f}"})
+        return await self._transport.send(
+            request, hold=asked.hold, deadline=deadline.for_requests, max_retries=0
+        )
+
+    async def _give_up(self, wait: Wait, first: BaseException) -> AgentExecution | None:
+        """Cancel what was waited for. What goes wrong with that never hides the first error.
+
+        Returns:
+            The execution as it ended; None if that is not known.
+        """
+        deadline = time.monotonic() + _CANCEL_SECONDS
+        found: AgentExecution | None
+        try:
+            found = await self._cancel(wait.execution_id, "the caller gave up waiting", deadline)
+        except ConflictError as error:
+            # It ended just now.
+            found = error.execution
+        except Exception as error:  # noqa: BLE001 - the first error is the one to raise
+            first.add_note(f"Execution {wait.execution_id} could not be cancelled: {error}")
+            return None
+        wait.execution = found or wait.execution
+        return found
+
+    async def _cancel(
+        self, execution_id: str, reason: str | None, deadline: float | None
+    ) -> AgentExecution:
+        """Cancel an execution. That a retry finds it cancelled already is as it should be."""
+        path = routes.execution_cancel(identifier(execution_id))
+        body = None if reason is None else {"reason": reason}
+        request = post_request(path, body, is_repeatable=True)
+        reply = await self._transport.send(request, deadline=deadline)
+        try:
+            return read_execution(reply)
+        except ConflictError as error:
+            found = error.execution
+            if reply.tries > 1 and found is None:
+                now = time.monotonic()
+                look = await self._look(execution_id, Look(now), Deadline(_CANCEL_SECONDS, now))
+                found = read_execution(look)
+            if reply.tries > 1 and found is not None and found.status == Status.CANCELLED:
+                return found
+            raise
