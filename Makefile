@@ -34,7 +34,8 @@ chaos: .venv/done ## Kill a service a hundred times, and befall a cluster with a
 	CHAOS_RUNS=1000 CHAOS_KILLS=100 CLUSTER_RUNS=1000 CLUSTER_FAULTS=100 \
 		$(BIN)/pytest tests/chaos $(ARGS)
 
-bench: .venv/done .envs/dbos/done .envs/celery/done ## Measure speed and memory, beside a floor: ARGS="--quick"
+BENCH_ENVS := .envs/dbos/done .envs/celery/done .envs/sdk-peers/done
+bench: .venv/done $(BENCH_ENVS) ## Measure speed and memory, beside a floor: ARGS="--quick"
 	$(BIN)/python -m bench $(ARGS)
 
 format: .venv/done ## Format, and mend what can be mended by rule

@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil
 
-from bench import cluster, durable, service
+from bench import cluster, durable, sdk, service
 from bench.figures import Figures
 from bench.processes import ROOT
 
@@ -16,8 +16,9 @@ PARTS: dict[str, Callable[..., Figures]] = {
     "service": service.collect_service,
     "durable": durable.collect_durable,
     "cluster": cluster.collect_cluster,
+    "sdk": sdk.collect_sdk,
 }
-GOALS = {**service.GOALS, **durable.GOALS, **cluster.GOALS}
+GOALS = {**service.GOALS, **durable.GOALS, **cluster.GOALS, **sdk.GOALS}
 
 
 def main() -> None:
