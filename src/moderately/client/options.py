@@ -28,7 +28,7 @@ class Options:
     Attributes:
         timeout: How long one request may take, in seconds; None for as long as it likes.
         max_retries: How often a request is sent again.
-        headers: Headers of every request.
+        headers: Headers of every request, by name in lower case.
 
     Raises:
         ValueError: If one of them cannot be.
@@ -39,6 +39,9 @@ class Options:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
+        # Names differ by case only, and the later one counts.
+        lower = {name.lower(): value for name, value in self.headers.items()}
+        object.__setattr__(self, "headers", lower)
         if self.timeout is not None and not self.timeout > 0:
             raise ValueError(f"timeout is a number of seconds, more than 0; not {self.timeout!r}")
         if self.max_retries < 0:

@@ -103,12 +103,12 @@ class AsyncTransport:
         self.config = config
         self.options = options
         self.connections = connections
-        self._headers = {"Accept": "application/json", "User-Agent": connections.agent() or _AGENT}
+        self._headers = {"accept": "application/json", "user-agent": connections.agent() or _AGENT}
         # A client that was handed in keeps its own authentication.
         if config.api_key is not None and "authorization" not in connections.headers():
-            self._headers["Authorization"] = f"Bearer {config.api_key}"
+            self._headers["authorization"] = f"Bearer {config.api_key}"
         self._headers |= options.headers
-        self._headers_with_body = {**self._headers, "Content-Type": "application/json"}
+        self._headers_with_body = {"content-type": "application/json", **self._headers}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.config!r})"
