@@ -22,6 +22,7 @@ from moderately.testing.states import completed, failed, running
 SCRIPTS = {
     "echo": [running(), completed(lambda given: given)],
     "sleeper": [running()],
+    "plain": [running(0.1), completed("plain")],
     "failing": [running(), failed("no luck", "agent_error")],
 }
 
@@ -208,6 +209,15 @@ def test_lists_have_filters_and_pages_and_cursors(executions: AgentExecutions) -
     assert executions.list(agent_id="sleeper", **chosen).items == []
     last = executions.list(page=3, page_size=2, **chosen)
     assert (len(last), last.next_cursor, last.has_next_page) == (1, None, False)
+
+
+def test_a_crowd_is_waited_for(executions: AgentExecutions) -> None:
+    made = [executions.create(agent_id="plain", input_data={"seconds": 0.1}).id for _ in range(30)]
+    done = executions.wait_many(made, timeout=60, poll_interval=0.2)
+    assert [one.id for one in done] == made
+    assert {one.output_data for one in done} == {"plain"}
+    seen = {one.id for one in executions.as_completed(made, timeout=60)}
+    assert seen == set(made)
 
 
 def test_agents_are_there(client: ModeratelyAI) -> None:

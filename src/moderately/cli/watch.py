@@ -1,6 +1,5 @@
 """Watches an execution: its events as they come, for people."""
 
-import time
 from collections.abc import Callable
 from typing import Any, Final, Self
 
@@ -9,13 +8,9 @@ from rich.text import Text
 
 from moderately.cli.exits import Exit, Stop
 from moderately.cli.output import console, plain
-from moderately.client import AgentExecution, APIConnectionError, ModeratelyAI, ServerError
+from moderately.client import AgentExecution, ModeratelyAI, TimeoutError  # noqa: A004
 
 __all__ = ["watch"]
-
-_HOLD_SECONDS: Final = 20.0
-_PATIENCE_SECONDS: Final = 60.0
-_PAUSE_SECONDS: Final = 0.5
 
 
 def watch(
@@ -56,29 +51,13 @@ def _interruptible(execution_id: str, work: Any) -> AgentExecution:
 def _follow(
     client: ModeratelyAI, execution_id: str, timeout: float | None, display: "_Display"
 ) -> AgentExecution:
-    deadline = None if timeout is None else time.monotonic() + timeout
-    after, lost_at = 0, None
-    while True:
-        left = _HOLD_SECONDS if deadline is None else deadline - time.monotonic()
-        if left <= 0:
-            raise Stop(f"{execution_id} has not ended in {timeout:g} s; it goes on", Exit.TIMEOUT)
-        try:
-            page = client.agent_executions.events(
-                execution_id, after=after, wait=min(_HOLD_SECONDS, left)
-            )
-        except (APIConnectionError, ServerError):
-            # The service restarts; events go on where they were.
-            lost_at = lost_at or time.monotonic()
-            if time.monotonic() - lost_at > _PATIENCE_SECONDS:
-                raise
-            time.sleep(_PAUSE_SECONDS)
-            continue
-        lost_at = None
-        for event in page["items"]:
+    try:
+        for event in client.agent_executions.stream(execution_id, timeout=timeout):
             display.show(event)
-        after = page["next_after"]
-        if page["is_terminal"]:
-            return client.agent_executions.retrieve(execution_id)
+    except TimeoutError:
+        message = f"{execution_id} has not ended in {timeout:g} s; it goes on"
+        raise Stop(message, Exit.TIMEOUT) from None
+    return client.agent_executions.retrieve(execution_id)
 
 
 class _Display:
