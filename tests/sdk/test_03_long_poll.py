@@ -42,15 +42,7 @@ def test_a_service_that_only_claims_to_hold_is_not_asked_without_end(
 
 
 def test_a_hold_that_a_proxy_cuts_off_gets_shorter() -> None:
-    wait = Wait(
-        "exec_1",
-        timeout=None,
-        poll_interval=2.0,
-        on_paused="wait",
-        on_timeout="leave",
-        on_interrupt="leave",
-        now=0.0,
-    )
+    wait = Wait("exec_1", timeout=None, now=0.0)
     asked = Look(0.0, wait.hold(0.0))
     wait.failed(APIConnectionError("hung up"), asked, now=30.0, chance=0.5)
     assert (asked.hold, wait.hold(30.0)) == (60.0, 15.0)

@@ -52,6 +52,13 @@ def test_a_cancel_that_fails_does_not_hide_the_timeout(executions: Any, server: 
     assert any("could not be cancelled" in note for note in caught.value.__notes__)
 
 
+def test_a_cancel_that_is_only_noted_is_a_timeout(executions: Any, server: FakeServer) -> None:
+    made = executions.create(agent_id="sleeper")
+    server.misbehave(reply(202, {**made, "status": "cancelling"}), where="/cancel")
+    with pytest.raises(TimeoutError, match="cancelling"):
+        executions.wait_for_completion(made.id, timeout=0.1, on_timeout="cancel")
+
+
 def test_a_cancel_whose_reply_is_lost_is_sent_again(executions: Any, server: FakeServer) -> None:
     made = executions.create(agent_id="sleeper")
     server.misbehave(drop(done=True), where="/cancel")

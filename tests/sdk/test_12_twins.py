@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from moderately import AsyncModeratelyAI, ConflictError, ModeratelyAI
+from moderately import AsyncModeratelyAI, ConflictError, ModeratelyAI, TimeoutError  # noqa: A004
 from moderately.client import (
     AgentExecutions,
     Agents,
@@ -19,7 +19,7 @@ from moderately.client import (
     PaginatedResponse,
 )
 from moderately.testing import FakeServer
-from moderately.testing.faults import drop, reply
+from moderately.testing.faults import drop, hang, reply
 from moderately.testing.states import completed, running
 
 PAIRS = [
@@ -126,3 +126,10 @@ def test_a_cancel_can_wait(executions: Any, server: FakeServer) -> None:
     server.misbehave(noted, noted, where="/cancel")
     assert executions.cancel(made.id).status == "cancelling"
     assert executions.cancel(made.id, wait=True, timeout=10).status == "completed"
+
+
+def test_a_cancel_has_a_deadline(executions: Any, server: FakeServer) -> None:
+    made = executions.create(agent_id="sleeper")
+    server.misbehave(hang(), where="/cancel", always=True)
+    with pytest.raises(TimeoutError, match=made.id):
+        executions.cancel(made.id, timeout=0.2)

@@ -129,10 +129,10 @@ class Wait:
         execution_id: str,
         *,
         timeout: float | None,
-        poll_interval: float,
-        on_paused: OnPaused,
-        on_timeout: OnEnd,
-        on_interrupt: OnEnd,
+        poll_interval: float = 2.0,
+        on_paused: OnPaused = "wait",
+        on_timeout: OnEnd = "leave",
+        on_interrupt: OnEnd = "leave",
         now: float,
     ) -> None:
         check_seconds("poll_interval", poll_interval)

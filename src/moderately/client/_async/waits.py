@@ -314,7 +314,7 @@ class AsyncExecutionWaits(AsyncBaseResource):
             found = await self._give_up(wait, late) if wait.on_timeout == "cancel" else None
             if found is None:
                 raise late
-            if found.status == Status.CANCELLED:
+            if not found.is_terminal or found.status == Status.CANCELLED:
                 raise wait.late(time.monotonic())
         failure = outcome_error(found) if raise_on_failure and found.is_terminal else None
         if failure is not None:
@@ -381,9 +381,8 @@ class AsyncExecutionWaits(AsyncBaseResource):
         except ConflictError as error:
             found = error.execution
             if reply.tries > 1 and found is None:
-                now = time.monotonic()
-                look = await self._look(execution_id, Look(now), Deadline(_CANCEL_SECONDS, now))
-                found = read_execution(look)
+                look = Request("GET", routes.execution(execution_id))
+                found = read_execution(await self._transport.send(look, deadline=deadline))
             if reply.tries > 1 and found is not None and found.status == Status.CANCELLED:
                 return found
             raise

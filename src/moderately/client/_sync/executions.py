@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from moderately.client._sync.raw import as_raw
 from moderately.client._sync.waits import ExecutionWaits
-from moderately.client.errors import NotFoundError
+from moderately.client.errors import APIError, NotFoundError
 from moderately.client.models import AgentExecution, ExecutionEvent
 from moderately.client.replies import read_execution, read_json, read_object
 from moderately.client.requests import (
@@ -19,6 +19,7 @@ from moderately.client.requests import (
     list_request,
     post_request,
 )
+from moderately.client.waiting import Wait
 from moderately.protocol import routes
 
 if TYPE_CHECKING:
@@ -117,12 +118,17 @@ class AgentExecutions(ExecutionWaits):
         Example:
             >>> client.agent_executions.cancel("exec_…", reason="no longer needed")
         """
-        begun = time.monotonic()
-        found = self._cancel(execution_id, reason, None if timeout is None else begun + timeout)
+        until = Wait(identifier(execution_id), timeout=timeout, now=time.monotonic())
+        try:
+            found = self._cancel(execution_id, reason, until.deadline.for_requests)
+        except APIError as error:
+            if until.deadline.left(time.monotonic()) <= 0:
+                raise until.late(time.monotonic()) from error
+            raise
         if not wait or found.is_terminal:
             return found
-        left = None if timeout is None else max(0.0, begun + timeout - time.monotonic())
-        return self.wait_for_completion(execution_id, timeout=left)
+        until.execution = found
+        return self._finish(until, raise_on_failure=False)
 
     def resume(
         self, execution_id: str, *, wait: str | None = None, **answer: Any
