@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from moderately.client.certificates import certificates
+from moderately.client.errors import ModeratelyError
 from moderately.client.failures import connection_error, late_error
 from moderately.client.forks import generation
 from moderately.client.models import WireObject
@@ -88,10 +90,13 @@ def check_client(given: object) -> None:
     Raises:
         TypeError: If it cannot.
         ValueError: If it is a name, of no kind that is known.
+        ModeratelyError: If it is a name, of a library that is not installed.
     """
     if isinstance(given, str):
         if given not in ("httpx2", "aiohttp"):
             raise ValueError(f"http_client is a client, 'httpx2' or 'aiohttp'; not {given!r}")
+        if find_spec(given) is None:
+            raise ModeratelyError(f"{given} is not installed: pip install 'moderately[{given}]'")
     elif given is not None and not (hasattr(given, "aclose") or _is_aiohttp(given)):
         raise TypeError(f"http_client must be asynchronous; {type(given).__name__} is not")
 
