@@ -1,6 +1,5 @@
 """What the client returns: objects with typed attributes that still behave as dicts."""
 
-import html
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from moderately.protocol.vocabulary import TERMINAL_STATUSES, Status
@@ -38,6 +37,8 @@ class WireObject(dict[str, Any]):
 
     def _repr_html_(self) -> str:
         """The same for a notebook, as a table."""
+        import html  # noqa: PLC0415 - only notebooks need it
+
         rows = "".join(
             f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
             f"<td style='text-align:left'>{html.escape(value)}</td></tr>"

@@ -1,8 +1,8 @@
 """Builds requests. Pure."""
 
 import json
+import os
 import re
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -95,7 +95,7 @@ def keyed_request(path: str, body: Mapping[str, Any], idempotency_key: str | Non
     Raises:
         ValueError: If the key cannot be one.
     """
-    key = f"auto-{secrets.token_hex(16)}" if idempotency_key is None else idempotency_key
+    key = f"auto-{os.urandom(16).hex()}" if idempotency_key is None else idempotency_key
     if not _KEY.fullmatch(key):
         raise ValueError(
             f"idempotency_key has 1 to {IDENTIFIER_LIMIT} visible ASCII characters; not {key!r}"

@@ -7,7 +7,6 @@ mode 0600. `MODERATELY_CREDENTIALS_FILE` names another place for it.
 import contextlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,6 +101,8 @@ def save_credentials(credentials: Credentials, *, path: Path | None = None) -> P
     Raises:
         OSError: If the file cannot be written.
     """
+    import tempfile  # noqa: PLC0415 - slow to import, and a client only reads
+
     target = path or credentials_path()
     services = {
         url: entry
