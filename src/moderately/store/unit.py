@@ -8,16 +8,21 @@ all of them. A write that is refused must raise before it puts anything.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from moderately.domain.commands import Command
+from moderately.domain.errors import DomainError, FencedOut, IllegalTransition
 from moderately.domain.execution import Execution, NewEvent, Step
 from moderately.domain.fairness import Head
 from moderately.domain.lifecycle import decide
 from moderately.domain.ports import Clock
 from moderately.domain.storing import Change
 
-__all__ = ["EventRow", "Look", "Search", "Source", "Unit"]
+__all__ = ["REFUSALS", "EventRow", "Look", "Search", "Source", "Unit"]
+
+
+REFUSALS: Final = (DomainError, FencedOut, IllegalTransition)
+"""What a write raises that has not put anything: it fails alone, whatever else its unit has."""
 
 
 @dataclass(frozen=True, slots=True)

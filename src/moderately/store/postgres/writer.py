@@ -21,16 +21,16 @@ import itertools
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import psycopg
 from psycopg import errors
 
-from moderately.domain.errors import DomainError, FencedOut, IllegalTransition, Unavailable
+from moderately.domain.errors import Unavailable
 from moderately.domain.ports import Clock
 from moderately.domain.storing import Change
 from moderately.protocol.vocabulary import Status
+from moderately.store.postgres.batch import Batch, Stale, Unheard, Write, fail
 from moderately.store.postgres.connections import (
     PATIENCE_SECONDS,
     SPACING_SECONDS,
@@ -43,7 +43,7 @@ from moderately.store.postgres.connections import (
 )
 from moderately.store.postgres.flush import Flush
 from moderately.store.postgres.source import PostgresSource
-from moderately.store.unit import Unit
+from moderately.store.unit import REFUSALS, Unit
 
 if TYPE_CHECKING:
     from moderately.domain.execution import Execution
@@ -60,7 +60,6 @@ _SLOW_SECONDS: Final = 0.005
 _TRIES: Final = 8
 _RETRY_SECONDS: Final = 0.25
 _STALE_SECONDS: Final = 0.5
-_REFUSALS: Final = (DomainError, FencedOut, IllegalTransition)
 _PASSING: Final = (errors.DeadlockDetected, errors.SerializationFailure)
 _CHANGED: Final = "MD001"
 _SWEEP_SECONDS: Final = 0.5
@@ -68,45 +67,6 @@ _UNKNOWN: Final = (
     "The database was lost before it had confirmed the write, which may have happened or may happen"
     " yet. Try again later, with the same idempotency key."
 )
-
-Operation = Callable[[Unit], Coroutine[Any, Any, Any]]
-
-
-class _Unheard(Exception):
-    """The connection broke before the answer to a commit came."""
-
-
-class _Stale(Exception):
-    """The connection was found broken before anything was written."""
-
-
-@dataclass(slots=True, eq=False)
-class _Write:
-    operation: Operation
-    names: Sequence[str]
-    reads: Sequence[str]
-    locks: bool
-    patient: bool
-    future: asyncio.Future[Any]
-    submitted_at: float
-    result: Any = None
-    error: BaseException | None = None
-
-
-@dataclass(slots=True, eq=False)
-class _Batch:
-    writes: Sequence[_Write]
-    begun: float
-    locks: bool
-    names: set[str] = field(default_factory=set)
-    unit: Unit | None = None
-    is_sent: bool = False
-    tried_at: float = 0.0
-    # What was sent without an answer: each unit, with what its writes came to.
-    unheard: list[tuple[Unit, list[tuple[Any, BaseException | None]]]] = field(default_factory=list)
-
-    def outcomes(self) -> list[tuple[Any, BaseException | None]]:
-        return [(write.result, write.error) for write in self.writes]
 
 
 class Writer:
@@ -148,8 +108,8 @@ class Writer:
         self._limit = limit
         self._at = at
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[_Write] = deque()
-        self._under_way: dict[_Batch, asyncio.Task[None]] = {}
+        self._waiting: deque[Write] = deque()
+        self._under_way: dict[Batch, asyncio.Task[None]] = {}
         self._wake: asyncio.Handle | None = None
         self._wake_at = 0.0
         self._not_before = 0.0
@@ -190,7 +150,7 @@ class Writer:
             future.set_exception(Unavailable("The service is stopping; try again later."))
             return future
         now = self._loop.time()
-        self._waiting.append(_Write(operation, names, reads, locks, patient, future, now))
+        self._waiting.append(Write(operation, names, reads, locks, patient, future, now))
         if self._sweep is None:
             self._sweep = self._loop.call_later(_SWEEP_SECONDS, self._tell_the_impatient)
         self._idle.clear()
@@ -207,7 +167,7 @@ class Writer:
             _log.warning("%d writes are not known to be on disk", len(self._under_way))
         for task in list(self._under_way.values()):
             task.cancel()
-        _fail(self._waiting, Unavailable("The service is stopping; try again later."))
+        fail(self._waiting, Unavailable("The service is stopping; try again later."))
 
     def _schedule(self, delay: float) -> None:
         at = self._loop.time() + delay
@@ -234,7 +194,7 @@ class Writer:
             writes = self._take()
             if not writes:
                 return
-            batch = _Batch(writes, now, writes[0].locks)
+            batch = Batch(writes, now, writes[0].locks)
             if len(writes) > 1:
                 self._not_before = now + SPACING_SECONDS
             batch.names.update(itertools.chain.from_iterable(w.names for w in writes))
@@ -263,17 +223,17 @@ class Writer:
         old = self._loop.time() - PATIENCE_SECONDS
         late = [w for w in self._waiting if not w.patient and w.submitted_at < old]
         if late:
-            _fail(late, Unavailable("The database does not answer; nothing was written."))
+            fail(late, Unavailable("The database does not answer; nothing was written."))
             self._waiting = deque(w for w in self._waiting if not w.future.done())
         for batch in self._under_way:
             late = [w for w in batch.writes if not w.patient and w.submitted_at < old]
-            _fail(late, Unavailable(_UNKNOWN))
+            fail(late, Unavailable(_UNKNOWN))
 
-    def _take(self) -> list[_Write]:
+    def _take(self) -> list[Write]:
         """The writes for the next batch: none that would overtake another about the same."""
         blocked = set(itertools.chain.from_iterable(batch.names for batch in self._under_way))
-        taken: list[_Write] = []
-        left: deque[_Write] = deque()
+        taken: list[Write] = []
+        left: deque[Write] = deque()
         while self._waiting and len(taken) < _BATCH_LIMIT:
             write = self._waiting.popleft()
             if not blocked.isdisjoint(write.names) or (taken and (write.locks or taken[0].locks)):
@@ -285,27 +245,27 @@ class Writer:
         self._waiting = left
         return taken
 
-    async def _run(self, batch: _Batch) -> None:
+    async def _run(self, batch: Batch) -> None:
         try:
             await self._perform(batch)
         except Exception as error:  # noqa: BLE001 - its callers get it, whatever it is
-            _fail(batch.writes, error)
+            fail(batch.writes, error)
         finally:
             del self._under_way[batch]
             # Of account where the service stops before it is known.
-            _fail(batch.writes, Unavailable(_UNKNOWN))
+            fail(batch.writes, Unavailable(_UNKNOWN))
             if self._waiting:
                 self._schedule(0.0)
             elif not self._under_way:
                 self._idle.set()
 
-    async def _perform(self, batch: _Batch) -> None:
+    async def _perform(self, batch: Batch) -> None:
         """Write a batch, and tell what came of it."""
         for number in itertools.count():
             try:
                 unit: Unit | None = await self._attempt(batch)
             except Exception as error:  # noqa: BLE001 - its callers get it, whatever it is
-                if isinstance(error, _Unheard) and batch.unit is not None:
+                if isinstance(error, Unheard) and batch.unit is not None:
                     batch.unheard.append((batch.unit, batch.outcomes()))
                 # What was sent before may have come to pass after all.
                 unit = await self._committed(batch)
@@ -319,12 +279,12 @@ class Writer:
             for name in batch.names:
                 self.live.pop(name, None)
 
-    async def _has_failed(self, batch: _Batch, error: Exception, number: int) -> bool:
+    async def _has_failed(self, batch: Batch, error: Exception, number: int) -> bool:
         """Whether an error is the end of a batch, so that its callers have been told."""
-        if isinstance(error, _Unheard):
+        if isinstance(error, Unheard):
             return False
         is_alone = len(batch.writes) == 1
-        if isinstance(error, _Stale):
+        if isinstance(error, Stale):
             # After the database was restarted, all connections that were idle are like that.
             if number < _TRIES and self._loop.time() - batch.tried_at < _STALE_SECONDS:
                 return False
@@ -337,21 +297,21 @@ class Writer:
             return False
         if keeps_from_working(error):
             self.failed = True
-            _fail(batch.writes, unavailable(error))
+            fail(batch.writes, unavailable(error))
         elif is_alone:
-            _fail(batch.writes, error)
+            fail(batch.writes, error)
         else:
             await self._part(batch)
         return True
 
-    async def _part(self, batch: _Batch) -> None:
+    async def _part(self, batch: Batch) -> None:
         """Run each write of a batch again alone, so that one fails alone."""
         for write in batch.writes:
-            alone = _Batch([write], batch.begun, locks=True)
+            alone = Batch([write], batch.begun, locks=True)
             alone.names.update(write.names)
             await self._perform(alone)
 
-    async def _attempt(self, batch: _Batch) -> Unit:
+    async def _attempt(self, batch: Batch) -> Unit:
         batch.is_sent, batch.tried_at = False, self._loop.time()
         async with self._connections.use() as connection:
             try:
@@ -361,10 +321,10 @@ class Writer:
                 if batch.locks and not lost:
                     await execute(connection, "ROLLBACK", prepare=False)
                 if lost and isinstance(error, psycopg.Error):
-                    raise (_Unheard if batch.is_sent else _Stale) from error
+                    raise (Unheard if batch.is_sent else Stale) from error
                 raise
 
-    async def _transact(self, connection: Connection, batch: _Batch) -> Unit:
+    async def _transact(self, connection: Connection, batch: Batch) -> Unit:
         source = PostgresSource(
             connection, self._queries, self.live, self._dead, is_locking=batch.locks
         )
@@ -377,7 +337,7 @@ class Writer:
             write.result = write.error = None
             try:
                 write.result = await write.operation(unit)
-            except _REFUSALS as error:
+            except REFUSALS as error:
                 if unit.size() != size:
                     raise
                 write.error = error
@@ -399,7 +359,7 @@ class Writer:
         self._at("committed")
         return unit
 
-    async def _committed(self, batch: _Batch) -> Unit | None:
+    async def _committed(self, batch: Batch) -> Unit | None:
         """Which of the units without an answer is on record, if one is; its outcomes are set."""
         for unit, outcomes in batch.unheard:
             if await self._is_on_record(unit):
@@ -425,7 +385,7 @@ class Writer:
             except psycopg.Error:
                 await asyncio.sleep(_RETRY_SECONDS)
 
-    def _tell(self, batch: _Batch, unit: Unit) -> None:
+    def _tell(self, batch: Batch, unit: Unit) -> None:
         self.failed = False
         self._keep(unit)
         for write in batch.writes:
@@ -446,9 +406,3 @@ class Writer:
                 self.live[execution.id] = execution
             else:
                 self.live.pop(execution.id, None)
-
-
-def _fail(writes: Iterable[_Write], error: Exception) -> None:
-    for write in writes:
-        if not write.future.done():
-            write.future.set_exception(error)

@@ -20,14 +20,14 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
-from moderately.domain.errors import DomainError, FencedOut, IllegalTransition, Unavailable
+from moderately.domain.errors import Unavailable
 from moderately.domain.execution import Execution
 from moderately.domain.ports import Clock
 from moderately.domain.storing import Listener
 from moderately.protocol.vocabulary import Status
 from moderately.store.sqlite.flush import Flush, Statement
 from moderately.store.sqlite.source import SQLiteSource
-from moderately.store.unit import Unit
+from moderately.store.unit import REFUSALS, Unit
 
 __all__ = ["Writer", "unavailable"]
 
@@ -37,7 +37,6 @@ _BATCH_LIMIT: Final = 512
 _LAZY_SECONDS: Final = 0.005
 _BUSY_RETRY_SECONDS: Final = 0.005
 _BUSY_LIMIT_SECONDS: Final = 10.0
-_REFUSALS: Final = (DomainError, FencedOut, IllegalTransition)
 _REASONS: Final = {
     sqlite3.SQLITE_FULL: "The disk is full",
     sqlite3.SQLITE_READONLY: "The database cannot be written to",
@@ -236,7 +235,7 @@ class Writer:
             written = connection.total_changes + unit.size()
             try:
                 write.result = _run(write.operation(unit))
-            except _REFUSALS as error:
+            except REFUSALS as error:
                 if connection.total_changes + unit.size() != written:
                     return self._abandon(batch, error)
                 write.error = error
