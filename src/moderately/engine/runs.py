@@ -40,6 +40,10 @@ class Runs:
     def __len__(self) -> int:
         return sum(map(len, self._runs.values()))
 
+    def __bool__(self) -> bool:
+        # Asked at the end of each run: not to be counted for that.
+        return bool(self._runs)
+
     def __iter__(self) -> Iterator[Run]:
         for runs in list(self._runs.values()):
             yield from list(runs.values())

@@ -51,6 +51,7 @@ _SILENT_MICROSECONDS: Final = 3600 * 1_000_000
 _SUSPECT_SECONDS: Final = 0.15
 _RETRY_SECONDS: Final = 0.25
 _GLANCE_LIMIT: Final = 1000
+_MOST_EARLY: Final = 20_000
 
 
 class PostgresStore(BatchedStore):
@@ -92,7 +93,8 @@ class PostgresStore(BatchedStore):
         self._listeners: list[tuple[Listener, Collection[str], WorkListener | None]] = []
         self._suspects: dict[str, float] = {}
         self._heard: set[str] = set()
-        self._early: set[str] = set()
+        # What was heard of while a batch was under way, and when.
+        self._early: dict[str, float] = {}
         self._serves: dict[str, str] = {}
         self._is_present = True
         self._listening: asyncio.Task[None] | None = None
@@ -139,10 +141,10 @@ class PostgresStore(BatchedStore):
         """Call this after each commit here, and when others change what is watched."""
         self._listeners.append((listener, watched, on_work))
 
-    def _tell(self, changes: Sequence[Change]) -> None:
+    def _tell(self, changes: Sequence[Change], begun: float) -> None:
         """A commit of this process: tell everybody here, and then the others."""
         self._say(changes)
-        self._look_behind(changes)
+        self._look_behind(changes, begun)
         ids, agents, freed, due_at, is_urgent = [], set(), set(), FOREVER, False
         for change in changes:
             ids.append(change.execution_id)
@@ -161,10 +163,14 @@ class PostgresStore(BatchedStore):
         # cannot.
         self._session.tell(news, is_urgent=is_urgent)
 
-    def _look_behind(self, changes: Sequence[Change]) -> None:
-        """Read what others have changed while it was not known yet that it is of account here."""
-        early = {one.execution_id for one in changes if one.execution_id in self._early}
-        if not self._writer.is_busy:
+    def _look_behind(self, changes: Sequence[Change], begun: float) -> None:
+        """Read what others have changed while it was about to start here, and was not watched."""
+        early = {
+            one.execution_id
+            for one in changes
+            if one.status is Status.RUNNING and self._early.get(one.execution_id, 0.0) > begun
+        }
+        if not self._writer.is_busy or len(self._early) > _MOST_EARLY:
             self._early.clear()
         if early:
             self._heard |= early
@@ -173,7 +179,7 @@ class PostgresStore(BatchedStore):
     def _hear(self, news: News) -> None:
         """Another process tells of a commit."""
         if self._writer.is_under_way:
-            self._early.update(news.execution_ids)
+            self._early |= dict.fromkeys(news.execution_ids, self._loop.time())
         if news.agent_ids or news.freed_ids or news.due_at is not None or news.workers:
             self._say_work(Work(news.agent_ids, news.freed_ids, news.due_at, news.workers))
         watched = [collection for _, collection, _ in self._listeners]
