@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import subprocess
 import sys
 import threading
@@ -304,7 +303,6 @@ os._exit(len(set(found)) != 20)
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
 def test_a_forked_process_has_connections_of_its_own(server: FakeServer) -> None:
     env = {"MODERATELY_BASE_URL": server.base_url, "MODERATELY_API_KEY": server.api_key}
     found = subprocess.run(

@@ -1,6 +1,6 @@
 """The use cases of the API. Everything is scoped to the caller's team."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -23,6 +23,7 @@ from moderately.domain.storing import Created, Idempotency, Store
 from moderately.protocol.vocabulary import Status
 from moderately.service.answers import settle
 from moderately.service.entropy import Entropy
+from moderately.service.forks import fork_position
 from moderately.service.fresh import Fresh
 from moderately.service.hub import Hub
 from moderately.service.inputs import InputChecks
@@ -285,7 +286,7 @@ class Service:
         """
         source = await self._find(principal, execution_id)
         steps = await self._store.steps(execution_id)
-        before = _fork_position(source, steps, request.from_step)
+        before = fork_position(source, steps, request.from_step)
         agent = await self._agents.get(source.agent_id)
         input_data = source.input_data
         if request.input_data is not None:
@@ -429,22 +430,6 @@ class Service:
         """A page of the team's executions."""
         found = await self._store.list(principal.team_id, query)
         return replace(found, items=[self._seen(execution) for execution in found.items])
-
-
-def _fork_position(source: Execution, steps: Sequence[Step], wanted: int | None) -> int:
-    """The position of the first journal entry that a fork does not share."""
-    last = max((step.position for step in steps), default=0)
-    if wanted is not None:
-        if not 1 <= wanted <= last + 1:
-            raise Conflict(f"from_step is from 1 to {last + 1} for execution {source.id}.")
-        return wanted
-    failed = (source.error or {}).get("step")
-    found = next((step.position for step in steps if step.id == failed), None)
-    if found is None and source.status is not Status.FAILED:
-        raise Conflict(
-            f"No step of execution {source.id} has failed; send a from_step, 1 to {last + 1}."
-        )
-    return found or last + 1
 
 
 def _shorter(one: float | None, other: float | None) -> float | None:
