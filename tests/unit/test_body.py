@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moderately.api.body import parse_json, parse_object
-from moderately.api.fields import CREATE_FIELDS, Query, list_query, new_execution
 from moderately.domain.errors import InvalidRequest
+from moderately.http.body import parse_json, parse_object
+from moderately.http.fields import CREATE_FIELDS, Query, list_query, new_execution
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 VALUES = st.recursive(

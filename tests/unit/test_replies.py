@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moderately.api.http import json_reply
+from moderately.http import json_reply
 from moderately.wiring.http import WholeReplies
 
 VALUES = st.recursive(

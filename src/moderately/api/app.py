@@ -6,10 +6,12 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Final
 
 from moderately.api import handlers
-from moderately.api.http import (
+from moderately.api.operator import Metrics, Operator
+from moderately.http import (
     ApiOptions,
     Call,
     HungUp,
@@ -20,7 +22,6 @@ from moderately.api.http import (
     Send,
     problem,
 )
-from moderately.api.operator import Metrics, Operator
 from moderately.protocol import routes
 from moderately.protocol.problems import Code
 from moderately.service import Service
@@ -33,12 +34,15 @@ _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HUNG_UP: Final = 499
 
 
-def create_app(service: Service, options: ApiOptions) -> ASGIApp:
+def create_app(
+    service: Service, options: ApiOptions, pages: Mapping[str, Resource] = MappingProxyType({})
+) -> ASGIApp:
     """Make the ASGI application.
 
     Args:
         service: The use cases.
         options: How it behaves.
+        pages: What else there is, by the template of its path.
     """
     metrics = Metrics(service)
     operator = Operator(service, options, metrics)
@@ -63,14 +67,15 @@ def create_app(service: Service, options: ApiOptions) -> ASGIApp:
         "/openapi.json": Resource(is_open=True, get=operator.openapi),
         "/docs": Resource(is_open=True, get=operator.docs),
     }
-    return _App(resources, service, options, metrics)
+    return _App({**resources, **pages}, service, options, metrics)
 
 
 class _App:
     """Gives each request an id, or takes the caller's own; answers, counts and times it.
 
     Args:
-        resources: By the template of their paths, whose second part alone may be `{id}`.
+        resources: By the template of their paths. Just the second part may be `{id}`, and of what
+            begins with `/ui` just the third.
         service: The use cases.
         options: How the API behaves.
         metrics: Where to count.
@@ -83,7 +88,7 @@ class _App:
         options: ApiOptions,
         metrics: Metrics,
     ) -> None:
-        self._resources = dict(resources)
+        self._resources = resources
         self._service = service
         self._options = options
         self._metrics = metrics
@@ -117,8 +122,12 @@ class _App:
 
 
 def _template(path: str) -> tuple[str, str]:
-    """A path with `{id}` for its second part, and that part: what a dictionary can find."""
-    match path.split("/", 3):
+    """A path with `{id}` for one of its parts, and that part: what a dictionary can find."""
+    match path.split("/", 4):
+        case ["", "ui", collection, identifier, *rest] if identifier:
+            return "/".join(("", "ui", collection, "{id}", *rest)), identifier
+        case ["", "ui", *_]:
+            return path, ""
         case ["", collection, identifier, *rest] if identifier:
             return "/".join(("", collection, "{id}", *rest)), identifier
     return path, ""

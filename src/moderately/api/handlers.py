@@ -5,9 +5,10 @@ import json
 import re
 from typing import Any, Final
 
-from moderately.api import wire
-from moderately.api.body import parse_object
-from moderately.api.fields import (
+from moderately.domain.errors import InvalidRequest
+from moderately.http import Call, Reply, json_reply, wire
+from moderately.http.body import parse_object
+from moderately.http.fields import (
     CREATE_FIELDS,
     FORK_FIELDS,
     MAX_PAGE,
@@ -17,8 +18,6 @@ from moderately.api.fields import (
     new_fork,
     optional_text,
 )
-from moderately.api.http import Call, Reply, json_reply
-from moderately.domain.errors import InvalidRequest
 from moderately.protocol import routes
 from moderately.protocol.vocabulary import DEFAULT_PAGE_SIZE, IDENTIFIER_LIMIT, MAX_PAGE_SIZE
 from moderately.service import Created

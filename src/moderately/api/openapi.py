@@ -2,7 +2,6 @@
 
 from typing import Any, Final
 
-from moderately.api.http import ApiOptions
 from moderately.api.openapi_durable import FORK, MOVE, RESUME
 from moderately.api.openapi_parts import (
     HEADERS,
@@ -18,6 +17,7 @@ from moderately.api.openapi_parts import (
 )
 from moderately.api.schemas import NO_NUL, component_schemas, nullable
 from moderately.domain.listing import CURSOR_PATTERN
+from moderately.http import ApiOptions
 from moderately.protocol.vocabulary import (
     IDENTIFIER_LIMIT,
     OrderBy,

@@ -2,8 +2,8 @@
 
 from typing import Any, Final
 
-from moderately.api.fields import MAX_STEPS
 from moderately.api.schemas import LABELS, NO_NUL, nullable
+from moderately.http.fields import MAX_STEPS
 from moderately.protocol.vocabulary import IDENTIFIER_LIMIT
 
 __all__ = ["FORK", "MOVE", "RESUME"]

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from moderately.api.fields import MAX_PAGE
+from moderately.http.fields import MAX_PAGE
 from moderately.protocol.problems import PROBLEM_MEDIA_TYPE, Code
 from moderately.protocol.vocabulary import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
 

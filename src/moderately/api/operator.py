@@ -6,8 +6,8 @@ from typing import Any, Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from moderately.api.http import ApiOptions, Call, Reply, json_reply
 from moderately.api.openapi import openapi_document
+from moderately.http import ApiOptions, Call, Reply, json_reply
 from moderately.service import Service
 
 __all__ = ["Metrics", "Operator"]

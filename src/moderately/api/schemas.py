@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from moderately.api.fields import (
+from moderately.http.fields import (
     MAX_PRIORITY,
     MAX_STEPS,
     MAX_TIMEOUT_SECONDS,

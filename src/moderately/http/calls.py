@@ -1,80 +1,27 @@
-"""Requests and replies: what lies between ASGI and the handlers.
-
-A `Resource` is a path with a handler per method. It authenticates, calls the handler, and answers
-whatever is refused as a problem (RFC 9457), so that a handler only reads a `Call` and returns a
-`Reply`.
-"""
+"""Requests: what a handler reads, and how it waits."""
 
 import asyncio
-import json
-import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
 from functools import cache
-from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
-from pydantic_core import to_json
-
-from moderately.api.fields import Query, optional_seconds
-from moderately.api.wire import execution_object
-from moderately.domain.errors import (
-    DomainError,
-    ExecutionTerminal,
-    InvalidRequest,
-    Unauthenticated,
-    Unavailable,
-)
+from moderately.domain.errors import DomainError, InvalidRequest, Unauthenticated
+from moderately.http.fields import Query, optional_seconds
+from moderately.http.replies import Reply, TooLarge
 from moderately.protocol import routes
-from moderately.protocol.problems import PROBLEM_MEDIA_TYPE, Code, Detail
+from moderately.protocol.problems import Code
 from moderately.service import Principal, Service
 
-__all__ = [
-    "STATUS_OF",
-    "ApiOptions",
-    "Call",
-    "Handler",
-    "HungUp",
-    "Receive",
-    "Reply",
-    "Resource",
-    "Scope",
-    "Send",
-    "Wait",
-    "json_reply",
-    "problem",
-]
+__all__ = ["ApiOptions", "Call", "HungUp", "Receive", "Scope", "Send", "Wait"]
 
 T = TypeVar("T")
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-_log = logging.getLogger("moderately.api")
-
-STATUS_OF: Final[Mapping[Code, int]] = {
-    Code.INVALID_REQUEST: 400,
-    Code.UNAUTHENTICATED: 401,
-    Code.FORBIDDEN: 403,
-    Code.NOT_FOUND: 404,
-    Code.AGENT_NOT_FOUND: 404,
-    Code.EXECUTION_NOT_FOUND: 404,
-    Code.METHOD_NOT_ALLOWED: 405,
-    Code.NOT_ACCEPTABLE: 406,
-    Code.CONFLICT: 409,
-    Code.EXECUTION_TERMINAL: 409,
-    Code.EXECUTION_NOT_TERMINAL: 409,
-    Code.REQUEST_IN_PROGRESS: 409,
-    Code.BODY_TOO_LARGE: 413,
-    Code.UNSUPPORTED_MEDIA_TYPE: 415,
-    Code.IDEMPOTENCY_KEY_REUSED: 422,
-    Code.RATE_LIMITED: 429,
-    Code.INTERNAL: 500,
-    Code.UNAVAILABLE: 503,
-}
 
 _NOBODY: Final = Principal("", "")
 _PATIENCE_SECONDS: Final = 0.5
@@ -96,20 +43,6 @@ class ApiOptions:
     max_wait: float
     anonymous_team: str | None
     version: str
-
-
-@dataclass(slots=True)
-class Reply:
-    """A reply: its status, its body, and headers beside the content type."""
-
-    status: int
-    body: bytes = b""
-    media_type: str = "application/json"
-    headers: dict[str, str] = field(default_factory=dict)
-
-
-class _TooLarge(DomainError):
-    code = Code.BODY_TOO_LARGE
 
 
 class _MediaType(DomainError):
@@ -236,7 +169,7 @@ class Call:
                 return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def _too_large(self) -> DomainError:
-        return _TooLarge(f"The body is larger than {self.options.body_limit} bytes.")
+        return TooLarge(f"The body is larger than {self.options.body_limit} bytes.")
 
     def wait(self) -> Wait:
         """How long to hold the reply: `?wait=N`, or `Prefer: wait=N`, capped."""
@@ -298,104 +231,3 @@ class _Listener:
 
 class HungUp(Exception):
     """The caller is gone; there is nobody to answer."""
-
-
-def json_reply(value: Any, status: int = 200) -> Reply:
-    """A reply with a JSON body."""
-    try:
-        return Reply(status, to_json(value))
-    except ValueError:
-        # An agent's output may hold half a surrogate pair, which only an escape can carry, or nest
-        # deeper than the fast encoder goes.
-        return Reply(status, json.dumps(value, separators=(",", ":")).encode())
-
-
-def problem(
-    code: Code, message: str, request_id: str, details: list[Detail] | None = None
-) -> Reply:
-    """An error reply (RFC 9457)."""
-    return _problem(code, message, request_id, details or [], {})
-
-
-def _problem(
-    code: Code, message: str, request_id: str, details: list[Detail], extra: dict[str, Any]
-) -> Reply:
-    status = STATUS_OF[code]
-    reply = json_reply(
-        {
-            "type": "about:blank",
-            "title": HTTPStatus(status).phrase,
-            "status": status,
-            "detail": message,
-            "code": code.value,
-            "message": message,
-            "details": details,
-            "request_id": request_id,
-            **extra,
-        },
-        status,
-    )
-    reply.media_type = PROBLEM_MEDIA_TYPE
-    return reply
-
-
-def _refusal(error: DomainError, request_id: str) -> Reply:
-    extra = {}
-    if isinstance(error, ExecutionTerminal):
-        extra["execution"] = execution_object(error.execution)
-    reply = _problem(error.code, error.message, request_id, error.details, extra)
-    if isinstance(error, Unauthenticated):
-        reply.headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, Unavailable):
-        reply.headers[routes.RETRY_AFTER] = str(error.retry_after)
-    if isinstance(error, _TooLarge):
-        reply.headers["Connection"] = "close"
-    return reply
-
-
-Handler = Callable[[Call], Awaitable[Reply]]
-
-
-class Resource:
-    """What is at a path: a handler for each of its methods.
-
-    Args:
-        is_open: Whether no key is asked for.
-        handlers: By method, in lower case.
-    """
-
-    def __init__(self, *, is_open: bool = False, **handlers: Handler) -> None:
-        self._is_open = is_open
-        self._handlers = {method.upper(): handler for method, handler in handlers.items()}
-        if "GET" in self._handlers:
-            self._handlers["HEAD"] = self._handlers["GET"]
-        self._allow = ", ".join(sorted(self._handlers))
-
-    async def answer(self, call: Call) -> Reply:
-        """Answer a request.
-
-        Raises:
-            HungUp: If the caller did.
-        """
-        handler = self._handlers.get(call.method)
-        if handler is None:
-            return self._wrong_method(call)
-        try:
-            if not self._is_open:
-                await call.authenticate()
-            return await handler(call)
-        except DomainError as error:
-            return _refusal(error, call.request_id)
-        except HungUp:
-            raise
-        except Exception:  # noqa: BLE001 - it is in the log, under the request's id
-            name = call.request_id
-            _log.exception("request %s failed", name)
-            message = f"Something went wrong on our side. Report it with request id {name}."
-            return problem(Code.INTERNAL, message, name)
-
-    def _wrong_method(self, call: Call) -> Reply:
-        message = f"{call.method} does not apply here; {self._allow} do."
-        reply = problem(Code.METHOD_NOT_ALLOWED, message, call.request_id)
-        reply.headers["Allow"] = self._allow
-        return reply
