@@ -156,7 +156,7 @@ def event_page(found: EventList, after: int) -> EventPage:
     items = [_event_object(event) for event in found.items]
     return {
         "items": items,
-        "next_after": items[-1]["seq"] if items else after,
+        "next_after": found.items[-1].seq if items else after,
         "is_terminal": found.is_terminal,
     }
 
