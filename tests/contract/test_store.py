@@ -256,7 +256,6 @@ def test_steps_and_events_share_their_commit(opened: Opened) -> None:
         recorded = [good._replace(position=1), bad._replace(position=2)]
         assert await store.steps(created.id) == recorded
         assert (await kinds(store, created))[2:] == [
-            "step.started",
             "step.completed",
             "log",
             "log",
@@ -264,7 +263,7 @@ def test_steps_and_events_share_their_commit(opened: Opened) -> None:
         ]
         found = await store.get("team", created.id)
         assert found is not None
-        assert (found.step_count, found.event_seq) == (2, 7)
+        assert (found.step_count, found.event_seq) == (2, 6)
 
     run(opened, work)
 
