@@ -33,6 +33,7 @@ from moderately.protocol.vocabulary import Status
 from moderately.store.batched import BatchedStore
 from moderately.store.lists import Lists, make_page
 from moderately.store.postgres.connections import Connections
+from moderately.store.postgres.live import Live
 from moderately.store.postgres.log import Log
 from moderately.store.postgres.reads import Reads
 from moderately.store.postgres.registry import register
@@ -88,7 +89,17 @@ class PostgresStore(BatchedStore):
         self._queries = queries
         self._lists = Lists(queries, hints=False, mark="%s")
         self._reads = Reads(connections, queries)
-        self._session = Session(url, queries, self._hear, self._come_back, self._lose)
+        self._subscribers = subscribers = Subscribers()
+        self._log = Log(self._reads, subscribers.say_commit)
+        self._live = Live(time.monotonic, subscribers.watched_live, subscribers.say_live)
+        self._session = Session(
+            url,
+            queries,
+            self._live,
+            on_news=self._hear,
+            on_back=self._come_back,
+            on_lost=self._lose,
+        )
         self._writer = Writer(
             connections,
             queries,
@@ -99,8 +110,6 @@ class PostgresStore(BatchedStore):
             at=at,
         )
         self._connections = connections
-        self._subscribers = Subscribers()
-        self._log = Log(self._reads, self._subscribers.say_commit)
         self._suspects: dict[str, float] = {}
         self._heard: set[str] = set()
         # What was heard of while a batch was under way, and when.
@@ -156,10 +165,14 @@ class PostgresStore(BatchedStore):
 
     def watch(self, execution_id: str) -> None:
         """Ask the other processes for an execution's live-only events."""
+        self._live.watch(execution_id)
+        self._session.tell_live()
 
     def broadcast(self, events: Sequence[LiveEvent]) -> None:
         """Tell of events to whoever watches their executions."""
         self._subscribers.say_live(events)
+        if self._live.add(events):
+            self._session.tell_live()
 
     def _tell(self, unit: Unit, begun: float) -> None:
         """A commit of this process: tell everybody here, and then the others."""
