@@ -18,14 +18,15 @@ from moderately.domain.execution import Event, Execution
 from moderately.domain.log import LiveEvent
 from moderately.domain.storing import Change, Store
 from moderately.service.principal import shown
-from moderately.service.told import Push, Told
+from moderately.service.told import Portion, Push, Told
 
 __all__ = ["Feed", "Following"]
 
 _log = logging.getLogger(__name__)
 
 _KEPT: Final = 256
-_PAGE: Final = 500
+_KEPT_BYTES: Final = 1_000_000
+_AT_ONCE: Final = 100
 _RETRY_SECONDS: Final = 0.25
 
 
@@ -47,6 +48,17 @@ class _Channel:
         self.readers = 0
         self.abreast: dict[Following, None] = {}
         self.recent: deque[Told] = deque(maxlen=_KEPT)
+
+    def skip(self) -> None:
+        """Give out nothing of what is new: readers find it on record."""
+        self.head = self.wanted
+        self.recent.clear()
+
+    def trim(self) -> None:
+        """Let go of the oldest events in memory where they are large."""
+        size = sum(told.size for told in self.recent)
+        while size > _KEPT_BYTES:
+            size -= self.recent.popleft().size
 
     def kept(self, after: int) -> list[Told]:
         """What follows a number, if all of it is in memory; else nothing."""
@@ -73,6 +85,8 @@ class Following:
         self.with_live = with_live
         self._feed = feed
         self._channel = channel
+        self._portion = Portion()
+        self._last: Sequence[Told] = ()
         self._push: Push | None = None
         self._rest: asyncio.Future[None] | None = None
 
@@ -96,9 +110,12 @@ class Following:
         channel = self._channel
         if self.after >= channel.head:
             return None
-        found = channel.kept(self.after)
+        self._portion.learn(self._last)
+        limit = self._portion.limit
+        found = channel.kept(self.after)[:limit]
         if not found:
-            found = await self._feed.read(channel.execution_id, self.after, _PAGE)
+            found = await self._feed.read(channel.execution_id, self.after, limit)
+        self._last = found
         if not found:
             raise ExecutionNotFound(f"Execution {channel.execution_id} has been deleted.")
         self.after = _seq(found[-1])
@@ -203,7 +220,7 @@ class Feed:
         if channel.head < 0:
             channel.head = execution.event_seq
         if channel.wanted > channel.head:
-            self._read(channel)
+            self._go_on(channel)
         return Following(self, channel, execution, after, with_live=with_live)
 
     async def _find(self, team_id: str, execution_id: str) -> Execution:
@@ -236,7 +253,7 @@ class Feed:
             if channel is not None and change.event_seq > channel.wanted:
                 channel.wanted = change.event_seq
                 if 0 <= channel.head < change.event_seq:
-                    self._read(channel)
+                    self._go_on(channel)
 
     def _on_live(self, events: Sequence[LiveEvent]) -> None:
         for event in events:
@@ -246,7 +263,11 @@ class Feed:
                 for following in list(channel.abreast):
                     following.give(told)
 
-    def _read(self, channel: _Channel) -> None:
+    def _go_on(self, channel: _Channel) -> None:
+        """Give out what is new. Where all readers are behind, each reads it when it can take it."""
+        if not channel.abreast and channel.execution_id not in self._dirty:
+            channel.skip()
+            return
         self._dirty[channel.execution_id] = channel
         if self._reading is None or self._reading.done():
             self._reading = self._loop.create_task(self._read_dirty())
@@ -256,7 +277,7 @@ class Feed:
         while self._dirty and not self.is_closed:
             dirty, self._dirty = self._dirty, {}
             ranges = [
-                (name, one.head + 1, min(one.wanted, one.head + _PAGE))
+                (name, one.head + 1, min(one.wanted, one.head + _AT_ONCE))
                 for name, one in dirty.items()
             ]
             try:
@@ -269,8 +290,7 @@ class Feed:
                 self._give(dirty.pop(name), list(events))
             for channel in dirty.values():
                 # It has been deleted: whoever follows it finds out by reading.
-                channel.head = channel.wanted
-                channel.recent.clear()
+                channel.skip()
                 for following in list(channel.abreast):
                     following.wake()
 
@@ -282,6 +302,7 @@ class Feed:
             self._dirty[channel.execution_id] = channel
         for following in list(channel.abreast):
             following.give(told)
+        channel.trim()
 
 
 def _seq(told: Told) -> int:

@@ -14,14 +14,13 @@ from moderately.domain.errors import CursorReset, Unavailable
 from moderately.domain.following import EventFilter, Place
 from moderately.domain.log import Commit, Touch
 from moderately.domain.storing import Store
-from moderately.service.told import Push, Told
+from moderately.service.told import Portion, Push, Told
 
 __all__ = ["TeamFeed", "TeamFollowing", "TeamPage"]
 
 _log = logging.getLogger(__name__)
 
-_COMMITS: Final = 200
-_EVENTS: Final = 500
+_COMMITS: Final = 100
 _LABELS_KEPT: Final = 20_000
 _POLL_SECONDS: Final = 1.0
 _RETRY_SECONDS: Final = 0.25
@@ -48,6 +47,8 @@ class TeamFollowing:
         self.wanted = wanted
         self.place = place
         self._feed = feed
+        self._portion = Portion()
+        self._last: Sequence[Told] = ()
         self._push: Push | None = None
         self._rest: asyncio.Future[None] | None = None
 
@@ -64,8 +65,11 @@ class TeamFollowing:
         """
         if self.place.number >= self._feed.head.number:
             return None
-        page = await self._feed.page(self.team_id, self.wanted, self.place, _EVENTS)
+        self._portion.learn(self._last)
+        limit = self._portion.limit
+        page = await self._feed.page(self.team_id, self.wanted, self.place, limit)
         self.place = page.place
+        self._last = page.told
         return page.told
 
     async def rest(self, push: Push, seconds: float) -> None:
@@ -255,20 +259,37 @@ class TeamFeed:
         begun = await self._store.commit(place.number) if place.number else None
         if begun is not None and place.offset < Place.behind(begun).offset:
             commits.insert(0, begun)
-        touches = []
-        for touch in (touch for commit in commits for touch in commit.touches):
-            if touch.team_id == team_id and wanted.wants(touch):
-                labels = await self._labels_of(touch) if wanted.metadata else {}
-                if wanted.wants_labels(labels):
-                    touches.append(touch)
+        through, touches = await self._wanted(team_id, wanted, commits, place, limit)
         told: list[Told] = []
-        for one in await self._told(commits, touches):
+        for one in await self._told(through, touches):
             if not _is_behind(one, place):
                 continue
             if len(told) == limit:
                 return TeamPage(told, told[-1].place or place)
             told.append(one)
-        return TeamPage(told, Place.behind(commits[-1]) if commits else place)
+        return TeamPage(told, Place.behind(through[-1]) if through else place)
+
+    async def _wanted(
+        self,
+        team_id: str,
+        wanted: EventFilter,
+        commits: Sequence[Commit],
+        place: Place,
+        limit: int,
+    ) -> tuple[Sequence[Commit], Sequence[Touch]]:
+        """What is wanted of some commits, and of how many of these it is enough for a page."""
+        touches: list[Touch] = []
+        found = 0
+        for number, commit in enumerate(commits, 1):
+            for touch in commit.touches:
+                if touch.team_id == team_id and wanted.wants(touch):
+                    labels = await self._labels_of(touch) if wanted.metadata else {}
+                    if wanted.wants_labels(labels):
+                        touches.append(touch)
+                        found += touch.last_seq - touch.first_seq + 1
+            if found > limit and commit.number != place.number:
+                return commits[:number], touches
+        return commits, touches
 
     async def _told(self, commits: Sequence[Commit], touches: Sequence[Touch]) -> list[Told]:
         """The events of some touches of these commits, each with the place behind it."""

@@ -1,12 +1,17 @@
 """An event on its way to its readers."""
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from moderately.domain.execution import Event
 from moderately.domain.following import Place
 from moderately.domain.log import LiveEvent, Touch
 
-__all__ = ["Push", "Told"]
+__all__ = ["Portion", "Push", "Told"]
+
+_FIRST: Final = 8
+_MOST: Final = 500
+_BYTES: Final = 256 * 1024
 
 
 class Told:
@@ -35,11 +40,33 @@ class Told:
         self.place = place
         self._frame = b""
 
+    @property
+    def size(self) -> int:
+        """How large it is, as its readers get it, in bytes; 0 before it was rendered."""
+        return len(self._frame)
+
     def frame(self, render: Callable[["Told"], bytes]) -> bytes:
         """The event as its readers get it: rendered for the first, and kept for the others."""
         if not self._frame:
             self._frame = render(self)
         return self._frame
+
+
+class Portion:
+    """How many events to read at once, so that they are neither many reads nor much memory.
+
+    Attributes:
+        limit: How many events.
+    """
+
+    def __init__(self) -> None:
+        self.limit = _FIRST
+
+    def learn(self, told: Sequence[Told]) -> None:
+        """Take note of how large events were that have been rendered."""
+        size = sum(one.size for one in told)
+        if size:
+            self.limit = max(1, min(_MOST, _BYTES * len(told) // size))
 
 
 Push = Callable[[Sequence[Told]], bool]
