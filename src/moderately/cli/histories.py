@@ -17,6 +17,7 @@ _OUTSIDE: Final = frozenset(
     {
         "execution.created",
         "execution.moved",
+        "execution.resumed",
         "execution.failed",
         "execution.cancelled",
         "step.dropped",
