@@ -4,7 +4,7 @@
     python tools/generate_sync.py --check    exits with 1 where the files differ
 
 Words are replaced, whole: `await` goes, `async with` becomes `with`, `AsyncTransport` becomes
-`Transport`. `io.py`, which touches the world, is written by hand on both sides.
+`Transport`. `io.py` and `open_reply.py`, which touch the world, are written by hand on both sides.
 """
 
 import re
@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 CLIENT = Path(__file__).parent.parent / "src/moderately/client"
-BY_HAND = {"io.py"}
+BY_HAND = {"io.py", "open_reply.py"}
 WORDS = [
     # A list that is asked for asynchronously is awaited, or iterated over; here it is a page.
     (r"\bAsyncListing\b", "PaginatedResponse"),

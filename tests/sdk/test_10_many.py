@@ -8,13 +8,11 @@ from typing import Any
 import pytest
 
 from moderately import (
-    AgentExecution,
     AsyncModeratelyAI,
     ExecutionEvent,
     NotFoundError,
     TimeoutError,  # noqa: A004
 )
-from moderately.client.crowd import Crowd
 from moderately.client.events import EventCursor
 from moderately.testing import FakeServer
 from moderately.testing.faults import cut, drop, html, reply
@@ -51,32 +49,9 @@ def test_as_completed_yields_in_the_order_of_the_ends(executions: Any, server: F
     assert [one.output_data for one in found] == [2, 1, 0]
 
 
-@pytest.mark.parametrize("holds", [True, False])
-def test_a_crowd_needs_few_requests_on_one_connection(
-    executions: Any, server: FakeServer, holds: bool
-) -> None:
-    server.holds = holds
-    server.script("slow", [running(0.8), completed()])
-    ids = [executions.create(agent_id="slow").id for _ in range(150)]
-    late = executions.create(agent_id="quick").id
-    asked = len(server.requests)
-    done = executions.wait_many([*ids, late], timeout=30, poll_interval=0.2)
-    assert {one.status for one in done} == {"completed"}
-    assert len(server.requests) - asked < 2 * len(ids)
-    assert server.connections == 1
-
-
 def test_a_crowd_of_one_hears_at_once(executions: Any) -> None:
     made = executions.create(agent_id="quick")
     assert executions.wait_many([made.id], timeout=60, poll_interval=60)[0].status == "completed"
-
-
-def test_a_crowd_without_a_list_of_what_ended_last_goes_on(
-    executions: Any, server: FakeServer
-) -> None:
-    ids = [executions.create(agent_id="quick").id for _ in range(30)]
-    server.misbehave(reply(400), where="order_by=updated_at", always=True)
-    assert len(executions.wait_many(ids, timeout=30, poll_interval=0.05)) == 30
 
 
 def test_an_unknown_id_ends_it(executions: Any) -> None:
@@ -85,29 +60,6 @@ def test_an_unknown_id_ends_it(executions: Any) -> None:
         executions.wait_many([made.id, "exec_none"], timeout=10)
     with pytest.raises(TypeError, match="several"):
         executions.wait_many("exec_1") if False else list(executions.as_completed("exec_1"))
-
-
-def _execution(number: int, status: str, second: int) -> AgentExecution:
-    time_ = f"2026-01-01T00:00:{second:02d}.000000Z"
-    return AgentExecution({"id": f"exec_{number}", "status": status, "updated_at": time_})
-
-
-def test_pages_of_what_ended_last_are_turned_until_they_are_known() -> None:
-    crowd = Crowd((f"exec_{n}" for n in range(50)), timeout=None, poll_interval=2.0, now=0.0)
-    for number in range(50):
-        asked = crowd.next_look(0.0, 0.5)
-        assert asked.execution_id == f"exec_{number}"
-        crowd.saw(asked, [_execution(number, "running", 10)])
-    held = crowd.next_look(0.0, 0.5)
-    assert held.hold > 0
-    crowd.saw(held, [_execution(0, "running", 10)])
-    pages = []
-    for second in (30, 20, 9):
-        asked = crowd.next_look(0.0, 0.5)
-        pages.append(asked.page)
-        crowd.saw(asked, [_execution(1, "completed", second)], is_last=False)
-    assert pages == [1, 2, 3]
-    assert crowd.next_look(0.0, 0.5).execution_id is not None
 
 
 def test_a_stream_yields_typed_events_to_the_end(executions: Any) -> None:
@@ -167,7 +119,7 @@ def test_a_stream_has_a_deadline_and_can_be_left(executions: Any) -> None:
     assert stream.last_seq == 2
     left = executions.stream(made.id)
     assert [event.seq for event in itertools.islice(left, 2)] == [1, 2]
-    left.aclose() if hasattr(left, "_inner") else left.close()
+    left.close()
     assert list(left) == []
 
 

@@ -30,7 +30,7 @@ from moderately import (
 from moderately.client import errors
 from moderately.client.failures import connection_error
 from moderately.testing import FakeServer
-from moderately.testing.faults import cut, drop, hang, html, reply
+from moderately.testing.faults import cut, drop, end_early, hang, html, reply
 
 KINDS = {
     400: ValidationError,
@@ -92,9 +92,9 @@ def test_a_stream_raises_the_same(executions: Any, server: FakeServer) -> None:
     with pytest.raises(NotFoundError):
         list(executions.stream("exec_none"))
     made = executions.create(agent_id="sleeper")
+    server.misbehave(end_early(2), reply(401), where="/events", always=True)
     stream = iter(executions.stream(made.id, timeout=10))
     next(stream), next(stream)
-    server.misbehave(reply(401), where="/events", always=True)
     with pytest.raises(AuthenticationError):
         next(stream)
 

@@ -12,11 +12,15 @@ from moderately.client import (
     Agents,
     AsyncAgentExecutions,
     AsyncAgents,
+    AsyncBoundExecution,
     AsyncEventStream,
     AsyncPaginatedResponse,
+    AsyncTeamEventStream,
     BaseResource,
+    BoundExecution,
     EventStream,
     PaginatedResponse,
+    TeamEventStream,
 )
 from moderately.testing import FakeServer
 from moderately.testing.faults import drop, hang, reply
@@ -27,6 +31,8 @@ PAIRS = [
     (AgentExecutions, AsyncAgentExecutions),
     (Agents, AsyncAgents),
     (EventStream, AsyncEventStream),
+    (TeamEventStream, AsyncTeamEventStream),
+    (BoundExecution, AsyncBoundExecution),
     (PaginatedResponse, AsyncPaginatedResponse),
 ]
 NAMES = {"aclose": "close", "__aenter__": "__enter__", "__aexit__": "__exit__"}
@@ -57,7 +63,7 @@ def test_the_twins_have_the_same_surface(sync: type, twin: type) -> None:
 @pytest.mark.parametrize("name", ["agent_executions", "agents"])
 def test_every_plain_call_can_be_had_raw(client: Any, name: str) -> None:
     resource = getattr(client, name)
-    waits = {"wait_for_completion", "run", "wait_many", "as_completed", "stream"}
+    waits = {"wait_for_completion", "run", "wait_many", "as_completed", "stream", "stream_all"}
     kind = type(getattr(resource, "_inner", resource))
     plain = {name for name in surface(kind) if surface(kind)[name] != "property"} - waits
     raw = resource.with_raw_response

@@ -11,6 +11,7 @@ from moderately.client import (
     AsyncAgents,
     AsyncEventStream,
     AsyncPaginatedResponse,
+    AsyncTeamEventStream,
 )
 from moderately.client._async.agents import AsyncRawAgents
 from moderately.client._async.executions import AsyncRawAgentExecutions
@@ -21,6 +22,7 @@ _DRIVEN = (
     AsyncAgents,
     AsyncEventStream,
     AsyncPaginatedResponse,
+    AsyncTeamEventStream,
     AsyncRawAgentExecutions,
     AsyncRawAgents,
 )
@@ -42,6 +44,9 @@ class Driven:
     def __iter__(self) -> Iterator[Any]:
         return self._iterate(self._inner)
 
+    def close(self) -> None:
+        self._runner.run(self._inner.aclose())
+
     def __len__(self) -> int:
         return len(self._inner)
 
@@ -60,11 +65,15 @@ class Driven:
 
     def _iterate(self, inner: Any) -> Iterator[Any]:
         iterator = inner.__aiter__()
-        while True:
-            try:
-                yield self._runner.run(_await(iterator.__anext__()))
-            except StopAsyncIteration:
-                return
+        try:
+            while True:
+                try:
+                    yield self._runner.run(_await(iterator.__anext__()))
+                except StopAsyncIteration:
+                    return
+        finally:
+            if inspect.isasyncgen(inner):
+                self._runner.run(inner.aclose())
 
 
 async def _await(value: Any) -> Any:
@@ -88,6 +97,10 @@ class Twin:
         client = kind(**given)
         self._clients.append(client)
         return Driven(client, self.runner) if self.is_async else client
+
+    def drive(self, value: Any) -> Any:
+        """What an object of the client's gave, driven as the client is."""
+        return Driven(value, self.runner) if self.is_async else value
 
     def close(self) -> None:
         for client in self._clients:

@@ -8,14 +8,14 @@ from rich.text import Text
 
 from moderately.cli.exits import Exit, Stop
 from moderately.cli.output import console, plain
-from moderately.client import AgentExecution, ModeratelyAI, TimeoutError  # noqa: A004
+from moderately.client import BoundExecution, ModeratelyAI, TimeoutError  # noqa: A004
 
 __all__ = ["watch"]
 
 
 def watch(
     client: ModeratelyAI, execution_id: str, *, timeout: float | None = None, quiet: bool = False
-) -> AgentExecution:
+) -> BoundExecution:
     """Follow an execution to its end.
 
     Args:
@@ -36,9 +36,9 @@ def watch(
         return _interruptible(execution_id, lambda: _follow(client, execution_id, timeout, display))
 
 
-def _interruptible(execution_id: str, work: Any) -> AgentExecution:
+def _interruptible(execution_id: str, work: Any) -> BoundExecution:
     try:
-        found: AgentExecution = work()
+        found: BoundExecution = work()
     except KeyboardInterrupt:
         raise Stop(
             f"{execution_id} goes on. Watch it: moderately executions wait {execution_id};"
@@ -50,7 +50,7 @@ def _interruptible(execution_id: str, work: Any) -> AgentExecution:
 
 def _follow(
     client: ModeratelyAI, execution_id: str, timeout: float | None, display: "_Display"
-) -> AgentExecution:
+) -> BoundExecution:
     try:
         for event in client.agent_executions.stream(execution_id, timeout=timeout):
             display.show(event)

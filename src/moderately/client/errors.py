@@ -16,6 +16,7 @@ ModeratelyError
         ├── PermissionDeniedError       403
         ├── NotFoundError               404: no such execution or agent
         ├── ConflictError               409: not in a state for that
+        ├── CursorResetError            410: a place in the team's events that is gone; `cursor`
         ├── UnprocessableEntityError    422: an idempotency key that was used with another body
         ├── RateLimitError              429: too many; `retry_after`
         └── ServerError                 5xx: not your fault
@@ -37,6 +38,7 @@ __all__ = [
     "AuthenticationError",
     "ConflictError",
     "ConnectionTimeoutError",
+    "CursorResetError",
     "ExecutionCancelledError",
     "ExecutionError",
     "ExecutionFailedError",
@@ -225,6 +227,20 @@ class ConflictError(APIStatusError):
         return AgentExecution(found) if isinstance(found, dict) else None
 
 
+class CursorResetError(APIStatusError):
+    """410: the place in the team's events is gone: the database was restored, or pruned.
+
+    Attributes:
+        cursor: The newest place. What happened up to it has to be found by looking.
+    """
+
+    @property
+    def cursor(self) -> str:
+        """The newest place; empty where the reply does not tell it: then go on from now."""
+        found = self.body.get("cursor") if isinstance(self.body, Mapping) else None
+        return found if isinstance(found, str) else ""
+
+
 class UnprocessableEntityError(APIStatusError):
     """422: an idempotency key was used with another body."""
 
@@ -258,6 +274,7 @@ _BY_CODE: Final[dict[str, type[APIStatusError]]] = {
     Code.EXECUTION_TERMINAL: ConflictError,
     Code.EXECUTION_NOT_TERMINAL: ConflictError,
     Code.REQUEST_IN_PROGRESS: ConflictError,
+    Code.CURSOR_RESET: CursorResetError,
     Code.IDEMPOTENCY_KEY_REUSED: UnprocessableEntityError,
     Code.RATE_LIMITED: RateLimitError,
 }

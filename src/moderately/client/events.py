@@ -1,51 +1,69 @@
-"""Where a reader of events stands. Pure."""
+"""Where a reader of an execution's events stands. Pure."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from moderately.client.errors import TimeoutError  # noqa: A004
-from moderately.client.models import ExecutionEvent
+from moderately.client.reading import Reader, load
 from moderately.client.requests import Request, identifier, list_request
-from moderately.client.retries import Outage, poll_delay
+from moderately.client.retries import Outage
+from moderately.client.typed_events import typed_event
 from moderately.client.waiting import Deadline
 from moderately.protocol import routes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from moderately.client.models import ExecutionEvent
+    from moderately.protocol.sse import ServerSentEvent
+
 __all__ = ["EventCursor"]
 
 _PAGE: Final = 500
-_POLL_INTERVAL: Final = 2.0
 
 
-class EventCursor:
+class EventCursor(Reader):
     """Goes through an execution's events: each once, in order, to the one that ends it.
 
     Args:
         execution_id: Which execution.
         after: The number of the last event that the caller has.
         timeout: How long it may take, in seconds; None for ever.
+        live: Whether the caller wants what is live only, too.
         now: The time, on a steady clock, in seconds.
 
     Raises:
         ValueError: If one of them cannot be.
     """
 
-    def __init__(self, execution_id: str, *, after: int, timeout: float | None, now: float) -> None:
+    def __init__(
+        self,
+        execution_id: str,
+        *,
+        after: int,
+        timeout: float | None,
+        live: bool = False,
+        now: float,
+    ) -> None:
         self.execution_id = identifier(execution_id)
-        self.deadline = Deadline(timeout, now)
+        deadline = Deadline(timeout, now)
+        super().__init__(deadline, Outage(has_deadline=deadline.exists))
         self.last_seq = after
-        self.is_over = False
-        self._outage = Outage(has_deadline=self.deadline.exists)
-        self._polls = 0
+        self._live = live
 
     def request(self, now: float) -> tuple[Request, float]:
         """The request for what follows, and how long the service may hold it, in seconds."""
         hold = self.deadline.hold(now)
-        path = routes.execution_events(self.execution_id)
-        return list_request(path, after=self.last_seq, limit=_PAGE, wait=f"{hold:.3f}"), hold
+        request = list_request(
+            routes.execution_events(self.execution_id),
+            after=self.last_seq,
+            limit=_PAGE,
+            wait=f"{hold:.3f}",
+            live="true" if self._live else None,
+        )
+        return replace(request, headers=self.headers()), hold
 
     def take(self, page: Mapping[str, Any]) -> list[ExecutionEvent]:
         """Take note of a page.
@@ -56,30 +74,37 @@ class EventCursor:
         Returns:
             The events that are new.
         """
-        self._outage.over()
         new = []
-        for event in map(ExecutionEvent, page["items"]):
-            seq = event.get("seq")
-            if seq is not None:
-                if seq <= self.last_seq:
-                    continue
-                self.last_seq = seq
-            new.append(event)
-            if event.is_terminal:
-                self.is_over = True
+        for item in page["items"]:
+            event = self._new(item)
+            if event is not None:
+                new.append(event)
+            if self.is_over:
                 break
-        self._polls = 0 if new else self._polls + 1
         if not new and page.get("is_terminal"):
             self.is_over = True
         return new
 
-    def pause(self, took: float, chance: float) -> float:
-        """How long to sleep after a page without events, in seconds, if it was not held."""
-        return max(0.0, poll_delay(self._polls, _POLL_INTERVAL, chance) - took)
+    def take_frame(self, frame: ServerSentEvent) -> ExecutionEvent | None:
+        """Take note of what the stream says; returns the event if it is a new one."""
+        if frame.event == "message":
+            return self._new(load(frame))
+        if frame.event == "live" and self._live:
+            return typed_event(load(frame))
+        if frame.event == "end":
+            # An end that is further than what came of it is none yet.
+            self.is_over = int(load(frame).get("last_seq") or 0) <= self.last_seq
+        return None
 
-    def failed(self, error: Any, now: float, chance: float) -> float:
-        """Take note of a failure; says when to try again, in seconds, or raises it."""
-        return self._outage.failed(error, now, chance)
+    def _new(self, item: dict[str, Any]) -> ExecutionEvent | None:
+        event = typed_event(item)
+        seq = event.get("seq")
+        if seq is not None:
+            if seq <= self.last_seq:
+                return None
+            self.last_seq = seq
+        self.is_over = event.is_terminal
+        return event
 
     def late(self, now: float) -> TimeoutError:
         """The error of a stream whose time is up."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from moderately.client.replies import RawReply
     from moderately.client.requests import Request
 
-__all__ = ["log_failure", "log_reply", "log_retry", "log_warning"]
+__all__ = ["log_failure", "log_opened", "log_reply", "log_retry", "log_warning"]
 
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
@@ -53,6 +53,14 @@ def log_reply(request: Request, reply: RawReply, seconds: float, secret: str | N
             reply.tries,
             reply.headers.get("x-request-id", "-"),
         )
+
+
+def log_opened(request: Request, status: int, seconds: float, secret: str | None) -> None:
+    """Note that a stream has begun."""
+    logger = _logger()
+    if logger.isEnabledFor(_LEVELS["debug"]):
+        path = _path(request, secret)
+        logger.debug("%s %s: %d in %.3f s, a stream", request.method, path, status, seconds)
 
 
 def log_failure(request: Request, kind: str, seconds: float, secret: str | None) -> None:

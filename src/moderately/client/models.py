@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from moderately.protocol.vocabulary import TERMINAL_STATUSES, Status
 
-__all__ = ["Agent", "AgentExecution", "ExecutionEvent", "Pagination", "WireObject"]
+__all__ = ["Agent", "AgentExecution", "ExecutionEvent", "Pagination", "WireObject", "no_client"]
 
 _ENDS: Final = ("completed_at", "failed_at", "cancelled_at")
 _STATUSES: Final = frozenset(status.value for status in Status)
@@ -18,11 +18,16 @@ class WireObject(dict[str, Any]):
     _SHOWN: ClassVar[tuple[str, ...]] = ()
     """The fields that a person wants to see first."""
 
+    _NAME: ClassVar[str] = ""
+    """What it is called, where that is not the name of its class."""
+
     def __getattr__(self, name: str) -> Any:
         try:
             return self[name]
         except KeyError:
-            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}") from None
+            raise AttributeError(
+                f"{self._NAME or type(self).__name__} has no attribute {name!r}"
+            ) from None
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *(name for name in self if isinstance(name, str))]
@@ -33,7 +38,7 @@ class WireObject(dict[str, Any]):
 
     def __repr__(self) -> str:
         fields = ", ".join(f"{name}={value}" for name, value in self._summary().items())
-        return f"{type(self).__name__}({fields})"
+        return f"{self._NAME or type(self).__name__}({fields})"
 
     def _repr_html_(self) -> str:
         """The same for a notebook, as a table."""
@@ -44,7 +49,7 @@ class WireObject(dict[str, Any]):
             f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
             for name, value in self._summary().items()
         )
-        return f"<table><caption>{type(self).__name__}</caption>{rows}</table>"
+        return f"<table><caption>{self._NAME or type(self).__name__}</caption>{rows}</table>"
 
 
 def _short(text: str) -> str:
@@ -121,16 +126,38 @@ class AgentExecution(WireObject):
             return status in TERMINAL_STATUSES
         return any(self.get(name) for name in _ENDS)
 
+    def events(self, *, after: int = 0, timeout: float | None = None, live: bool = False) -> Any:
+        """Stream its events: of an execution that a client returned.
+
+        Raises:
+            RuntimeError: If it came from no client: it was made by hand, copied, or pickled.
+        """
+        del after, timeout, live
+        raise no_client(self)
+
+
+def no_client(execution: AgentExecution) -> RuntimeError:
+    """The error of an execution that is asked for more than it holds."""
+    return RuntimeError(
+        f"execution {execution.get('id')} came from no client;"
+        " client.agent_executions.stream(id) streams its events"
+    )
+
 
 class ExecutionEvent(WireObject):
     """Something that happened to an execution.
 
     Attributes:
         execution_id: To which.
-        seq: Its number; they count from 1 without a gap.
-        type: What: `execution.started`, `step.completed`, `log`, `progress`, `custom` and others.
+        seq: Its number; they count from 1 without a gap. None for one that is live only.
+        type: What: `execution.started`, `step.completed`, `log`, `progress`, `custom` and others;
+            each has a class of its own in `moderately.client`.
         data: More about it.
         created_at: When, ISO 8601 in UTC.
+        after: Of one that is live only: the number of the newest recorded one before it.
+        agent_id: On the team's stream: the execution's agent.
+        status: On the team's stream: the execution's status once this was on record.
+        cursor: On the team's stream: what to give as `after` to go on behind it.
 
     Example:
         >>> ExecutionEvent({"seq": 3, "type": "execution.completed"}).is_terminal
@@ -141,10 +168,19 @@ class ExecutionEvent(WireObject):
 
     if TYPE_CHECKING:
         execution_id: str
-        seq: int
+        seq: int | None
         type: str
-        data: dict[str, Any]
+        data: Any
         created_at: str
+        after: int
+        agent_id: str
+        status: str
+        cursor: str
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it is live only: never on record, never repeated, and lost if nobody listens."""
+        return bool(self.get("is_live"))
 
     @property
     def is_terminal(self) -> bool:

@@ -1,6 +1,6 @@
 """Reads pages of lists, and says what follows them. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -30,12 +30,14 @@ class PageContent(Generic[T]):
     next_query: dict[str, Any] | None
 
 
-def read_page(reply: RawReply, kind: type[T], query: Mapping[str, Any]) -> PageContent[T]:
+def read_page(
+    reply: RawReply, kind: Callable[[dict[str, Any]], T], query: Mapping[str, Any]
+) -> PageContent[T]:
     """Read a page.
 
     Args:
         reply: The reply.
-        kind: What its items are.
+        kind: Makes an item of its fields.
         query: What was asked for.
 
     Raises:

@@ -10,11 +10,13 @@ from typing import Any, Final, Generic, TypeVar
 from moderately.client.errors import APIStatusError, InvalidReplyError, status_error
 from moderately.client.models import AgentExecution
 from moderately.protocol import routes
+from moderately.protocol.sse import MEDIA_TYPE
 
 __all__ = [
     "RawReply",
     "RawResponse",
     "is_held",
+    "is_stream",
     "read_execution",
     "read_json",
     "read_object",
@@ -23,6 +25,7 @@ __all__ = [
 
 T = TypeVar("T")
 
+_OK: Final = 200
 _FIRST_REFUSAL: Final = 300
 _FIRST_REDIRECT_END: Final = 400
 _TITLE: Final = re.compile(r"<title[^>]*>\s*(.*?)\s*</title>", re.IGNORECASE | re.DOTALL)
@@ -192,6 +195,17 @@ def is_held(reply: RawReply) -> bool:
     applied = reply.headers.get(routes.PREFERENCE_APPLIED.lower(), "")
     # A service that is set to hold replies for no time at all is polled like one that cannot.
     return applied.startswith("wait=") and applied not in ("wait=0", "wait=0.0")
+
+
+def is_stream(status: int, headers: Mapping[str, str]) -> bool:
+    """Whether a reply is a stream of events.
+
+    Args:
+        status: The HTTP status.
+        headers: By name, in lower case.
+    """
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    return status == _OK and kind == MEDIA_TYPE
 
 
 def retry_after(reply: RawReply) -> float | None:

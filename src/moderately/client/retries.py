@@ -110,10 +110,20 @@ class Outage:
 
     Args:
         has_deadline: Whether something else ends the wait.
+        absence: How long to wait for a service that was never seen, in seconds.
+        longest: How long to wait for one that was, in seconds.
     """
 
-    def __init__(self, *, has_deadline: bool) -> None:
+    def __init__(
+        self,
+        *,
+        has_deadline: bool,
+        absence: float = _LONGEST_ABSENCE,
+        longest: float = _LONGEST_OUTAGE,
+    ) -> None:
         self._has_deadline = has_deadline
+        self._absence = absence
+        self._longest = longest
         self._was_seen = False
         self._failures = 0
         self._since = math.inf
@@ -145,7 +155,7 @@ class Outage:
         self._failures += 1
         self._since = min(self._since, now)
         self.error = error
-        longest = _LONGEST_OUTAGE if self._was_seen else _LONGEST_ABSENCE
+        longest = self._longest if self._was_seen else self._absence
         if not self._has_deadline and now - self._since >= longest:
             raise error
         return retry_delay(self._failures, error.retry_after, chance, first=_FIRST_DELAY_OF_A_WAIT)

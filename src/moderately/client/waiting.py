@@ -5,8 +5,9 @@ and sleep as told. `crowd.py` is the same for many executions.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from moderately.client.errors import (
     APIError,
@@ -264,11 +265,11 @@ class Look:
     Attributes:
         begun: When the look began.
         hold: How long the service may hold the reply, in seconds.
-        execution_id: At this execution; None for a page of those that ended last.
-        page: Which page of them.
+        execution_id: At this execution; None for a page of a list.
+        query: The query of the list.
     """
 
     begun: float
     hold: float = 0.0
     execution_id: str | None = None
-    page: int = 0
+    query: Mapping[str, Any] | None = None

@@ -12,17 +12,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from moderately.testing.fake_api import FakeApi, FakeReply, FakeRequest
+from moderately.testing.faults import Fault
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from moderately.testing.faults import Fault
     from moderately.testing.states import State
 
 __all__ = ["FakeServer"]
 
 _NO_BODY: Final = 204
+_FOR_EVER: Final = 3600.0
 
 
 class FakeServer:
@@ -75,6 +76,56 @@ class FakeServer:
     @holds.setter
     def holds(self, value: bool) -> None:
         self._api.holds = value
+
+    @property
+    def streams(self) -> bool:
+        """Whether it streams events where that is accepted. If not, it answers pages."""
+        return self._api.streams
+
+    @streams.setter
+    def streams(self, value: bool) -> None:
+        self._api.streams = value
+
+    @property
+    def has_team_events(self) -> bool:
+        """Whether it has the stream of all executions, which older services have not."""
+        return self._api.has_team_events
+
+    @has_team_events.setter
+    def has_team_events(self, value: bool) -> None:
+        self._api.has_team_events = value
+
+    @property
+    def heartbeat(self) -> float:
+        """After how long a silence a stream shows that it is alive, in seconds. 15 by default."""
+        return self._api.heartbeat
+
+    @heartbeat.setter
+    def heartbeat(self, value: float) -> None:
+        self._api.heartbeat = value
+
+    def emit(
+        self, execution_id: str, kind: str, data: Mapping[str, Any], *, live: bool = False
+    ) -> None:
+        """Let an execution's agent tell something.
+
+        Args:
+            execution_id: Which execution.
+            kind: The event's type: `log`, `progress`, `message`, `token` and so on.
+            data: Its data.
+            live: Whether it is live only, and on no record.
+
+        Raises:
+            KeyError: If there is no such execution.
+
+        Example:
+            >>> server.emit(execution.id, "token", {"text": "Hel"}, live=True)
+        """
+        self._api.emit(execution_id, kind, dict(data), live=live)
+
+    def reset_cursors(self) -> None:
+        """Know no place in the team's events any more, as after a restored backup."""
+        self._api.reset_cursors()
 
     def script(self, agent_id: str, states: Sequence[State]) -> None:
         """Say what executions of an agent go through from now on.
@@ -159,13 +210,22 @@ class FakeServer:
 
     def _reply(
         self, request: FakeRequest, fault: Fault | None
-    ) -> tuple[int, dict[str, str], bytes]:
+    ) -> tuple[int, dict[str, str], bytes | Iterator[bytes]]:
         made = self._api.answer(request) if fault is None or fault.is_done else FakeReply(503)
+        if fault is not None and fault.status is not None:
+            return fault.status, {**fault.headers}, fault.body
         headers = {"Content-Type": "application/json", **made.headers}
-        body = b"" if made.status == _NO_BODY else json.dumps(made.value).encode()
-        if fault is None or fault.status is None:
-            return made.status, headers, body
-        return fault.status, {**fault.headers}, fault.body
+        if made.frames is not None:
+            return made.status, headers, made.frames
+        return made.status, headers, b"" if made.status == _NO_BODY else _json(made.value)
+
+
+def _chunk(content: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(content), content)
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value).encode()
 
 
 class _Http(ThreadingHTTPServer):
@@ -207,12 +267,12 @@ class _Handler(BaseHTTPRequestHandler):
         fake = self.server.fake
         fault = fake._fault(request)  # noqa: SLF001 - its own server
         status, found, content = fake._reply(request, fault)  # noqa: SLF001
-        if fault is None:
-            self._send(status, found, content)
-        elif fault.is_dropped or self._wait(fault.delay):
+        if fault is not None and (fault.is_dropped or self._wait(fault.delay)):
             self.close_connection = True
-        else:
+        elif isinstance(content, bytes):
             self._send(status, found, content, fault)
+        else:
+            self._stream(status, found, content, fault or Fault())
 
     def _wait(self, seconds: float) -> bool:
         """Wait; says whether the server ends meanwhile."""
@@ -221,10 +281,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(
         self, status: int, headers: Mapping[str, str], body: bytes, fault: Fault | None = None
     ) -> None:
-        lines = [f"HTTP/1.1 {status} {self.responses.get(status, ('Unknown',))[0]}"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        lines += [f"Date: {self.date_time_string()}", f"Content-Length: {len(body)}", "", ""]
-        head = "\r\n".join(lines).encode("latin-1")
+        head = self._head(status, {**headers, "Content-Length": str(len(body))})
         if fault is None or not (fault.pace or fault.is_cut):
             # At once: a second packet may wait for the first one's receipt.
             self.wfile.write(head + body)
@@ -234,11 +291,42 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body[: len(body) // 2])
             self.close_connection = True
             return
+        self._dribble(body, fault.pace)
+
+    def _head(self, status: int, headers: Mapping[str, str]) -> bytes:
+        lines = [f"HTTP/1.1 {status} {self.responses.get(status, ('Unknown',))[0]}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        lines += [f"Date: {self.date_time_string()}", "", ""]
+        return "\r\n".join(lines).encode("latin-1")
+
+    def _dribble(self, body: bytes, pace: float) -> None:
         for number in range(len(body)):
-            if self._wait(fault.pace):
+            if self._wait(pace):
                 self.close_connection = True
                 return
             self.wfile.write(body[number : number + 1])
+
+    def _stream(
+        self, status: int, headers: Mapping[str, str], frames: Iterator[bytes], fault: Fault
+    ) -> None:
+        self.close_connection = True
+        self.wfile.write(self._head(status, {**headers, "Transfer-Encoding": "chunked"}))
+        goes_wrong = fault.is_cut or fault.is_ended or fault.is_mute
+        for number, frame in enumerate(frames):
+            for _ in range(1 + fault.is_repeated):
+                if fault.pace:
+                    self._dribble(_chunk(frame), fault.pace)
+                else:
+                    self.wfile.write(_chunk(frame))
+            if goes_wrong and number >= fault.events:
+                break
+        if fault.is_mute:
+            self._wait(_FOR_EVER)
+        if fault.is_mute or fault.is_cut:
+            self.wfile.write(_chunk(b"id: 1\ndata: {")[:-4])
+            return
+        self.wfile.write(_chunk(b""))
+        self.close_connection = False
 
     do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = _answer  # noqa: N815
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import re
 import threading
 import time
@@ -11,11 +12,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from moderately.protocol import routes, sse
+from moderately.protocol.events import EVENTS_VERSION
 from moderately.protocol.problems import PROBLEM_MEDIA_TYPE, Code
 from moderately.testing.fake_executions import FakeExecution, timestamp
+from moderately.testing.fake_streams import ExecutionFeed, FakeFeed, TeamFeed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from moderately.testing.states import State
 
@@ -23,6 +27,7 @@ __all__ = ["FakeApi", "FakeReply", "FakeRequest"]
 
 _MAX_WAIT: Final = 60.0
 _WAIT: Final = re.compile(r"wait=([0-9.]+)")
+_CURSOR: Final = re.compile(r"([0-9]{1,18})\.[0-9]{1,9}\.([0-9a-z]{1,13})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +67,12 @@ class FakeRequest:
 
 @dataclass(slots=True)
 class FakeReply:
-    """A reply: its status, what it says, and headers."""
+    """A reply: its status, what it says, and headers. `frames` are a stream's, in place of it."""
 
     status: int
     value: Any = None
     headers: dict[str, str] = field(default_factory=dict)
+    frames: Iterator[bytes] | None = None
 
 
 class _Problem(Exception):
@@ -88,10 +94,15 @@ class FakeApi:
     def __init__(self, api_key: str | None, scripts: Mapping[str, Sequence[State]]) -> None:
         self.scripts = dict(scripts)
         self.holds = True
+        self.streams = True
+        self.has_team_events = True
+        self.heartbeat = 15.0
         self._api_key = api_key
         self._executions: dict[str, FakeExecution] = {}
         self._keys: dict[str, tuple[Any, dict[str, Any]]] = {}
         self._numbers = itertools.count(1)
+        self._log: list[dict[str, Any]] = []
+        self._era = 1
         self._changed = threading.Condition()
         self._is_closed = False
 
@@ -135,14 +146,17 @@ class FakeApi:
             message = f"There is no execution {execution_id!r}."
             raise _Problem(404, Code.EXECUTION_NOT_FOUND, message) from None
 
-    def _wait(self, request: FakeRequest, is_over: Callable[[], bool], one: FakeExecution) -> float:
+    def _wait(
+        self, request: FakeRequest, is_over: Callable[[], bool], ones: Sequence[FakeExecution]
+    ) -> float:
         """Wait as long as the request allows; says for how long that was at most."""
         asked = request.one("wait") or _WAIT.search(request.headers.get("prefer", ""))
         seconds = float(asked if isinstance(asked, str) else asked[1]) if asked else 0.0
         seconds = min(seconds, _MAX_WAIT) if self.holds else 0.0
         end = time.time() + seconds
         while not is_over() and not self._is_closed and (left := end - time.time()) > 0:
-            self._changed.wait(max(0.0, min(left, one.next_change() - time.time())))
+            soon = min((one.next_change() for one in ones), default=math.inf)
+            self._changed.wait(max(0.0, min(left, soon - time.time())))
             self._advance()
         return seconds
 
@@ -173,9 +187,12 @@ class FakeApi:
             return FakeReply(201, made, {"Idempotent-Replayed": "true"})
         now = time.time()
         execution_id = f"exec_{next(self._numbers):026d}"
-        execution = FakeExecution(execution_id, body, self.scripts[body["agent_id"]], now)
+        execution = FakeExecution(
+            execution_id, body, self.scripts[body["agent_id"]], now, self._log
+        )
         made = dict(execution.fields)
         self._executions[execution_id] = execution
+        self._changed.notify_all()
         if key:
             self._keys[key] = print_, made
         return FakeReply(201, made, {"Location": f"/agent-executions/{execution_id}"})
@@ -183,7 +200,7 @@ class FakeApi:
     def retrieve(self, request: FakeRequest, execution_id: str) -> FakeReply:
         """`GET /agent-executions/{id}`."""
         execution = self._find(execution_id)
-        seconds = self._wait(request, lambda: execution.is_terminal, execution)
+        seconds = self._wait(request, lambda: execution.is_terminal, [execution])
         return self._told(FakeReply(200, dict(execution.fields)), seconds)
 
     def delete(self, request: FakeRequest, execution_id: str) -> FakeReply:
@@ -240,17 +257,97 @@ class FakeApi:
         self._find(execution_id)
         return FakeReply(200, {"items": []})
 
+    def emit(self, execution_id: str, kind: str, data: dict[str, Any], *, live: bool) -> None:
+        """Let an execution's agent tell something."""
+        with self._changed:
+            self._advance()
+            self._executions[execution_id].emit(kind, data, time.time(), live=live)
+            self._changed.notify_all()
+
+    def reset_cursors(self) -> None:
+        """Forget every place in the team's events that was handed out."""
+        with self._changed:
+            self._era += 1
+
     def events(self, request: FakeRequest, execution_id: str) -> FakeReply:
         """`GET /agent-executions/{id}/events`."""
         execution = self._find(execution_id)
-        after, limit = int(request.one("after", "0")), int(request.one("limit", "100"))
+        after = _number(request.headers.get("last-event-id") or request.one("after", "0"))
+        if self._is_stream(request):
+            live = request.one("live") == "true"
+            return self._stream(ExecutionFeed(execution, after, live=live))
+        limit = int(request.one("limit", "100"))
         is_over = lambda: execution.is_terminal or len(execution.events) > after  # noqa: E731
-        seconds = self._wait(request, is_over, execution)
+        seconds = self._wait(request, is_over, [execution])
         items = execution.events[after : after + limit]
         last = items[-1]["seq"] if items else after
         ended = execution.is_terminal and last >= len(execution.events)
         page = {"items": items, "next_after": last, "is_terminal": ended}
         return self._told(FakeReply(200, page), seconds)
+
+    def team_events(self, request: FakeRequest) -> FakeReply:
+        """`GET /events`."""
+        if not self.has_team_events:
+            raise _Problem(404, Code.NOT_FOUND, "There is nothing here.")
+        given = request.headers.get("last-event-id") or request.one("after")
+        feed = TeamFeed(self._log, request.query, self._place(given), self._era)
+        if self._is_stream(request):
+            return self._stream(feed)
+        items: list[dict[str, Any]] = []
+        seconds = 0.0
+        if given:
+            is_over = lambda: feed.has_news  # noqa: E731
+            seconds = self._wait(request, is_over, [*self._executions.values()])
+            items = feed.page(int(request.one("limit", "100")))
+        return self._told(FakeReply(200, {"items": items, "next_after": feed.cursor}), seconds)
+
+    def _place(self, given: str) -> int:
+        """How many events lie before a place in the team's events."""
+        if given in ("", "start"):
+            return len(self._log) if not given else 0
+        found = _CURSOR.fullmatch(given)
+        if found is None:
+            raise _Problem(400, Code.INVALID_REQUEST, f"{given!r} is no cursor.")
+        if found[2] != str(self._era) or int(found[1]) > len(self._log):
+            newest = f"{len(self._log)}.0.{self._era}"
+            raise _Problem(410, Code.CURSOR_RESET, "The cursor is not known.", cursor=newest)
+        return int(found[1])
+
+    def _is_stream(self, request: FakeRequest) -> bool:
+        return self.streams and sse.MEDIA_TYPE in request.headers.get("accept", "")
+
+    def _stream(self, feed: FakeFeed) -> FakeReply:
+        headers = {
+            "Content-Type": f"{sse.MEDIA_TYPE}; charset=utf-8",
+            "Cache-Control": "no-store",
+            "X-Accel-Buffering": "no",
+            routes.EVENTS_VERSION: str(EVENTS_VERSION),
+        }
+        return FakeReply(200, None, headers, self._frames(feed))
+
+    def _frames(self, feed: FakeFeed) -> Iterator[bytes]:
+        """What a stream says, as it comes."""
+        yield feed.first
+        while not self._is_closed:
+            with self._changed:
+                self._advance()
+                frames = feed.news()
+                if not frames and not feed.is_over:
+                    frames = self._next_frames(feed)
+            yield from frames
+            if feed.is_over:
+                return
+
+    def _next_frames(self, feed: FakeFeed) -> list[bytes]:
+        """Wait until there is something to say; a heartbeat, after a while."""
+        end = time.time() + self.heartbeat
+        while not self._is_closed and (left := end - time.time()) > 0:
+            soon = min((one.next_change() for one in self._executions.values()), default=math.inf)
+            self._changed.wait(max(0.0, min(left, soon - time.time())))
+            self._advance()
+            if frames := feed.news():
+                return frames
+        return [feed.heartbeat]
 
     def list_executions(self, request: FakeRequest) -> FakeReply:
         """`GET /agent-executions`."""
@@ -307,6 +404,12 @@ class FakeApi:
         return FakeReply(200, _agent(agent_id))
 
 
+def _number(text: str) -> int:
+    if not text.isdecimal():
+        raise _Problem(400, Code.INVALID_REQUEST, f"after is a number; not {text!r}.")
+    return int(text)
+
+
 def _agent(name: str) -> dict[str, Any]:
     return {
         "id": name,
@@ -336,6 +439,7 @@ _ROUTES: Final[list[tuple[str, str, Callable[..., FakeReply]]]] = [
     ("POST", f"{_ONE}/move", FakeApi.move),
     ("GET", f"{_ONE}/steps", FakeApi.steps),
     ("GET", f"{_ONE}/events", FakeApi.events),
+    ("GET", "/events", FakeApi.team_events),
     ("GET", "/agents", FakeApi.list_agents),
     ("GET", "/agents/([^/]+)", FakeApi.retrieve_agent),
 ]

@@ -36,13 +36,25 @@ class FakeExecution:
         body: What it was created with.
         script: Its states, in order.
         now: The time, in seconds since 1970.
+        log: Gets each event, as the team's stream tells of it.
+
+    Attributes:
+        events: What is on record.
+        live: What was live only.
     """
 
     def __init__(
-        self, execution_id: str, body: dict[str, Any], script: Sequence[State], now: float
+        self,
+        execution_id: str,
+        body: dict[str, Any],
+        script: Sequence[State],
+        now: float,
+        log: list[dict[str, Any]],
     ) -> None:
         self.created_at = now
         self.events: list[dict[str, Any]] = []
+        self.live: list[dict[str, Any]] = []
+        self._log = log
         self.fields: dict[str, Any] = {
             **dict.fromkeys(_UNSET),
             "id": execution_id,
@@ -109,16 +121,27 @@ class FakeExecution:
         kind = _EVENTS.get(state.status, f"execution.{state.status}")
         self._note(kind, data | dict(state.fields), now)
 
+    def emit(self, kind: str, data: dict[str, Any], now: float, *, live: bool) -> None:
+        """Let the agent tell something, on record or live only."""
+        if live:
+            event = {"seq": None, "after": len(self.events), "is_live": True}
+            self.live.append(self._event(kind, data, now) | event)
+        else:
+            self._note(kind, data, now)
+
     def _note(self, kind: str, data: dict[str, Any], now: float) -> None:
-        self.events.append(
-            {
-                "execution_id": self.fields["id"],
-                "seq": len(self.events) + 1,
-                "type": kind,
-                "data": data,
-                "created_at": timestamp(now),
-            }
-        )
+        self.events.append(self._event(kind, data, now))
+        told = {name: self.fields[name] for name in ("agent_id", "status", "metadata")}
+        self._log.append(self.events[-1] | told)
+
+    def _event(self, kind: str, data: dict[str, Any], now: float) -> dict[str, Any]:
+        return {
+            "execution_id": self.fields["id"],
+            "seq": len(self.events) + 1,
+            "type": kind,
+            "data": data,
+            "created_at": timestamp(now),
+        }
 
 
 _UNSET = (

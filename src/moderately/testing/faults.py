@@ -8,7 +8,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Fault", "cut", "dribble", "drop", "hang", "html", "reply", "slow"]
+__all__ = [
+    "Fault",
+    "break_off",
+    "cut",
+    "dribble",
+    "drop",
+    "end_early",
+    "hang",
+    "html",
+    "mute",
+    "repeat",
+    "reply",
+    "slow",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +36,11 @@ class Fault:
         delay: How long to wait before replying, in seconds.
         pace: How long to wait before each byte of the body, in seconds.
         is_dropped: Hang up without a reply.
-        is_cut: Hang up in the middle of the body.
+        is_cut: Hang up in the middle of the body; of a stream, in the middle of an event.
+        events: How many events of a stream come before it goes wrong.
+        is_ended: End a stream there as if that was all.
+        is_mute: Say nothing more on a stream from there on.
+        is_repeated: Say everything on a stream twice.
     """
 
     is_done: bool = True
@@ -34,6 +51,10 @@ class Fault:
     pace: float = 0.0
     is_dropped: bool = False
     is_cut: bool = False
+    events: int = 0
+    is_ended: bool = False
+    is_mute: bool = False
+    is_repeated: bool = False
 
 
 def drop(*, done: bool = False) -> Fault:
@@ -48,6 +69,26 @@ def drop(*, done: bool = False) -> Fault:
 def cut() -> Fault:
     """Does what is asked, and hangs up in the middle of the reply's body."""
     return Fault(is_cut=True)
+
+
+def break_off(events: int = 1) -> Fault:
+    """Hangs up in the middle of a stream's event, after so many whole ones."""
+    return Fault(is_cut=True, events=events)
+
+
+def end_early(events: int = 1) -> Fault:
+    """Ends a stream after so many events, as if that was all."""
+    return Fault(is_ended=True, events=events)
+
+
+def mute(events: int = 1) -> Fault:
+    """Says nothing more on a stream after so many events, no heartbeat either."""
+    return Fault(is_mute=True, events=events)
+
+
+def repeat() -> Fault:
+    """Says everything on a stream twice."""
+    return Fault(is_repeated=True)
 
 
 def slow(seconds: float) -> Fault:

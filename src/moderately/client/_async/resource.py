@@ -13,6 +13,8 @@ from moderately.client.replies import read_json
 from moderately.client.requests import list_request
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from moderately.client._async.transport import AsyncTransport
     from moderately.client.requests import Request
 
@@ -34,11 +36,13 @@ class AsyncBaseResource:
     async def _call(self, request: Request, *, hold: float = 0.0) -> Any:
         return read_json(await self._transport.send(request, hold=hold))
 
-    def _list(self, path: str, kind: type[T], query: dict[str, Any]) -> io.AsyncListing[T]:
+    def _list(
+        self, path: str, kind: Callable[[dict[str, Any]], T], query: dict[str, Any]
+    ) -> io.AsyncListing[T]:
         return io.listing(partial(self._page, path, kind, query))
 
     async def _page(
-        self, path: str, kind: type[T], query: dict[str, Any]
+        self, path: str, kind: Callable[[dict[str, Any]], T], query: dict[str, Any]
     ) -> AsyncPaginatedResponse[T]:
         found = read_page(await self._transport.send(list_request(path, **query)), kind, query)
         following = found.next_query

@@ -2,28 +2,69 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Self
 
-from moderately.client._async import io
-from moderately.client.errors import APIError
-from moderately.client.replies import is_held, read_object
+from moderately.client._async.feed import AsyncFeed
+from moderately.client.events import EventCursor
 
 if TYPE_CHECKING:
     from moderately.client._async.transport import AsyncTransport
-    from moderately.client.events import EventCursor
     from moderately.client.models import ExecutionEvent
+    from moderately.client.reading import Reader
+    from moderately.client.team_events import TeamCursor
 
-__all__ = ["AsyncEventStream"]
+__all__ = ["AsyncEventStream", "AsyncTeamEventStream", "execution_stream"]
 
 
-class AsyncEventStream:
+class _Stream:
+    """What the streams have in common."""
+
+    def __init__(self, transport: AsyncTransport, reader: Reader) -> None:
+        self._feed = AsyncFeed(transport, reader)
+        self._reader = reader
+        self._ready: deque[ExecutionEvent] = deque()
+        self._is_closed = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> ExecutionEvent:
+        reader = self._reader
+        while not self._ready and not self._is_closed and not reader.is_over:
+            self._ready.extend(await self._feed.bring())
+            now = time.monotonic()
+            if not self._ready and not reader.is_over and not reader.deadline.left(now):
+                await self.aclose()
+                raise reader.late(now)
+        if self._is_closed or not self._ready:
+            await self.aclose()
+            raise StopAsyncIteration
+        event = self._ready.popleft()
+        self._gave(event)
+        return event
+
+    def _gave(self, event: ExecutionEvent) -> None:
+        raise NotImplementedError
+
+    async def aclose(self) -> None:
+        """End the stream. Closing twice does no harm."""
+        self._is_closed = True
+        await self._feed.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.aclose()
+
+
+class AsyncEventStream(_Stream):
     """The events of an execution as they come, each once, to the one that ends it.
 
-    A lost connection is taken up again where it broke off. Leave early with `break`; or, so that
-    nothing stays open, use it as a context manager.
+    A lost connection is taken up again where it broke off. It is one connection for as long as the
+    stream is read: leave early in a `with` statement, or with `close`, so that nothing stays open.
 
     Attributes:
         last_seq: The number of the last event that came: give it as `after` to go on later.
@@ -35,54 +76,53 @@ class AsyncEventStream:
     """
 
     def __init__(self, transport: AsyncTransport, cursor: EventCursor) -> None:
-        self._transport = transport
-        self._cursor = cursor
-        self._ready: deque[ExecutionEvent] = deque()
-        self._is_closed = False
+        super().__init__(transport, cursor)
         self.last_seq = cursor.last_seq
 
-    def __aiter__(self) -> Self:
-        return self
+    def _gave(self, event: ExecutionEvent) -> None:
+        seq = event.get("seq")
+        self.last_seq = self.last_seq if seq is None else seq
 
-    async def __anext__(self) -> ExecutionEvent:
-        while not self._ready and not self._is_closed and not self._cursor.is_over:
-            pause = await self._fetch()
-            left = self._cursor.deadline.left(time.monotonic())
-            if not self._ready and not self._cursor.is_over and left <= 0:
-                raise self._cursor.late(time.monotonic())
-            if pause:
-                await io.sleep(min(pause, left))
-        if self._is_closed or not self._ready:
-            raise StopAsyncIteration
-        event = self._ready.popleft()
-        self.last_seq = event.get("seq", self.last_seq)
-        return event
 
-    async def _fetch(self) -> float:
-        """Fetch what follows; says how long to sleep then, in seconds."""
-        cursor, begun = self._cursor, time.monotonic()
-        request, hold = cursor.request(begun)
-        chance = random.random()  # noqa: S311 - for spreading only
-        try:
-            reply = await self._transport.send(
-                request, hold=hold, deadline=cursor.deadline.for_requests, max_retries=0
-            )
-            new = cursor.take(read_object(reply, "items"))
-        except APIError as error:
-            return cursor.failed(error, time.monotonic(), chance)
-        self._ready.extend(new)
-        took = time.monotonic() - begun
-        if new or (is_held(reply) and took >= hold / 2):
-            return 0.0
-        return cursor.pause(took, chance)
+class AsyncTeamEventStream(_Stream):
+    """The events of all executions as they come, in the order of their commits, without an end.
 
-    async def aclose(self) -> None:
-        """End the stream. Closing twice does no harm."""
-        self._is_closed = True
-        self._ready.clear()
+    A lost connection is taken up again where it broke off. It is one connection for as long as the
+    stream is read: leave early in a `with` statement, or with `close`, so that nothing stays open.
 
-    async def __aenter__(self) -> Self:
-        return self
+    Example:
+        >>> async with client.agent_executions.stream_all(status="failed") as events:
+        ...     async for event in events:
+        ...         print(event.execution_id, event.type, event.cursor)
+    """
 
-    async def __aexit__(self, *exception: object) -> None:
-        await self.aclose()
+    def __init__(self, transport: AsyncTransport, cursor: TeamCursor) -> None:
+        super().__init__(transport, cursor)
+        self._cursor = cursor
+        self._given = cursor.place
+
+    @property
+    def cursor(self) -> str | None:
+        """The place behind the last event that came: give it as `after` to go on later.
+
+        It moves on with the stream even while no event comes. None before the stream has begun.
+        """
+        return self._given if self._ready else self._cursor.place
+
+    def _gave(self, event: ExecutionEvent) -> None:
+        self._given = event.get("cursor") or self._given
+
+
+def execution_stream(
+    transport: AsyncTransport,
+    execution_id: str,
+    *,
+    after: int,
+    timeout: float | None,
+    live: bool,
+) -> AsyncEventStream:
+    """A stream of an execution's events, from now on."""
+    cursor = EventCursor(
+        execution_id, after=after, timeout=timeout, live=live, now=time.monotonic()
+    )
+    return AsyncEventStream(transport, cursor)

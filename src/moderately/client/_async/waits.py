@@ -9,15 +9,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from moderately.client._async import io
+from moderately.client._async.bound import AsyncBoundExecution
+from moderately.client._async.feed import AsyncFeed
 from moderately.client._async.resource import AsyncBaseResource
-from moderately.client._async.streaming import AsyncEventStream
+from moderately.client._async.streaming import AsyncTeamEventStream, execution_stream
 from moderately.client.crowd import Crowd
 from moderately.client.errors import (
     APIError,
     ConflictError,
+    CursorResetError,
 )
-from moderately.client.events import EventCursor
-from moderately.client.models import AgentExecution
 from moderately.client.pages import read_page
 from moderately.client.replies import read_execution
 from moderately.client.requests import (
@@ -27,19 +28,21 @@ from moderately.client.requests import (
     list_request,
     post_request,
 )
+from moderately.client.team_events import TeamCursor, team_query
 from moderately.client.waiting import Deadline, Look, OnEnd, OnPaused, Wait, outcome_error
 from moderately.protocol import routes
-from moderately.protocol.vocabulary import TERMINAL_STATUSES, Status
+from moderately.protocol.vocabulary import Status
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
+    from moderately.client._async.streaming import AsyncEventStream
+    from moderately.client.models import AgentExecution
     from moderately.client.replies import RawReply
 
 __all__ = ["AsyncExecutionWaits"]
 
 _CANCEL_SECONDS: Final = 5.0
-_RECENT: Final = 100
 
 
 class AsyncExecutionWaits(AsyncBaseResource):
@@ -55,7 +58,7 @@ class AsyncExecutionWaits(AsyncBaseResource):
         on_timeout: OnEnd = "leave",
         on_interrupt: OnEnd = "leave",
         raise_on_failure: bool = False,
-    ) -> AgentExecution:
+    ) -> AsyncBoundExecution:
         """Wait until an execution has ended.
 
         The service tells at once; one that does not hold replies is asked quickly at first, then
@@ -115,7 +118,7 @@ class AsyncExecutionWaits(AsyncBaseResource):
         raise_on_failure: bool = False,
         idempotency_key: str | None = None,
         **properties: Any,
-    ) -> AgentExecution:
+    ) -> AsyncBoundExecution:
         """Create an execution and wait until it has ended.
 
         Args:
@@ -153,7 +156,7 @@ class AsyncExecutionWaits(AsyncBaseResource):
         request = create_request(agent_id, input_data, properties, idempotency_key)
         try:
             reply = await self._transport.send(request, deadline=wait.deadline.for_requests)
-            wait.execution = read_execution(reply)
+            wait.execution = self._read(reply)
         except APIError as error:
             if wait.deadline.left(time.monotonic()) <= 0:
                 raise wait.late(time.monotonic()) from error
@@ -168,13 +171,13 @@ class AsyncExecutionWaits(AsyncBaseResource):
         timeout: float | None = None,  # noqa: ASYNC109 - as of wait_for_completion
         poll_interval: float = 2.0,
         raise_on_failure: bool = False,
-    ) -> list[AgentExecution]:
-        """Wait until all of these executions have ended. One connection does for any number.
+    ) -> list[AsyncBoundExecution]:
+        """Wait until all of these executions have ended. One stream does for any number.
 
         Args:
             execution_ids: Their ids.
             timeout: How long to wait at most, in seconds: a hard deadline. For ever by default.
-            poll_interval: How often to look at all of them, in seconds.
+            poll_interval: As of `as_completed`.
             raise_on_failure: Raise an error for the first that failed or was cancelled.
 
         Returns:
@@ -203,15 +206,15 @@ class AsyncExecutionWaits(AsyncBaseResource):
         timeout: float | None = None,  # noqa: ASYNC109 - as of wait_for_completion
         poll_interval: float = 2.0,
         raise_on_failure: bool = False,
-    ) -> AsyncIterator[AgentExecution]:
-        """Yield these executions as they end. One connection does for any number.
+    ) -> AsyncIterator[AsyncBoundExecution]:
+        """Yield these executions as they end. One stream does for any number.
 
         Args:
             execution_ids: Their ids.
             timeout: How long to wait for all of them at most, in seconds: a hard deadline. For ever
                 by default.
-            poll_interval: How often to look at all of them, in seconds: the longest that one that
-                ended is waited with. The last one left is told of at once.
+            poll_interval: How often to look at all of them where a service has no stream of the
+                team's events, in seconds.
             raise_on_failure: Raise an error for one that failed or was cancelled.
 
         Yields:
@@ -228,45 +231,68 @@ class AsyncExecutionWaits(AsyncBaseResource):
         crowd = Crowd(
             execution_ids, timeout=timeout, poll_interval=poll_interval, now=time.monotonic()
         )
-        while crowd.is_waiting:
-            asked = crowd.next_look(time.monotonic(), random.random())  # noqa: S311
-            chance = random.random()  # noqa: S311 - for spreading only
-            ended: list[AgentExecution] = []
-            try:
-                ended, reply = await self._look_at_crowd(crowd, asked)
-                pause = crowd.pause(asked, reply, time.monotonic(), chance)
-            except APIError as error:
-                pause = crowd.failed(error, asked, time.monotonic(), chance)
-            for execution in ended:
-                if raise_on_failure and (failure := outcome_error(execution)):
-                    raise failure
-                yield execution
-            left = crowd.deadline.left(time.monotonic())
-            if crowd.is_waiting and left <= 0:
-                raise crowd.late(time.monotonic())
-            if crowd.is_waiting and pause:
-                await io.sleep(min(pause, left))
+        feed = self._feed(crowd.cursor())
+        try:
+            while crowd.is_waiting:
+                # What ends before the stream has begun is found by looking after that.
+                if feed is not None and (not crowd.has_looks or not feed.has_begun):
+                    feed = await self._listen(crowd, feed)
+                else:
+                    for execution in await self._look_around(crowd, is_polling=feed is None):
+                        if raise_on_failure and (failure := outcome_error(execution)):
+                            raise failure
+                        yield execution
+                if crowd.is_waiting and crowd.deadline.left(time.monotonic()) <= 0:
+                    raise crowd.late(time.monotonic())
+        finally:
+            if feed is not None:
+                await feed.aclose()
+
+    def _feed(self, cursor: TeamCursor | None) -> AsyncFeed | None:
+        return None if cursor is None else AsyncFeed(self._transport, cursor)
+
+    async def _listen(self, crowd: Crowd, feed: AsyncFeed) -> AsyncFeed | None:
+        """Hear who ends; says where to listen further, if anywhere."""
+        try:
+            crowd.heard(await feed.bring(), time.monotonic())
+        except APIError as error:
+            await feed.aclose()
+            crowd.look_around(time.monotonic())
+            is_reset = isinstance(error, CursorResetError)
+            return self._feed(crowd.cursor()) if is_reset else None
+        return feed
+
+    async def _look_around(
+        self, crowd: Crowd, *, is_polling: bool
+    ) -> Sequence[AsyncBoundExecution]:
+        """Look once; returns those that have ended."""
+        begun, chance = time.monotonic(), random.random()  # noqa: S311 - for spreading only
+        asked = crowd.look(begun) or (crowd.rest(begun, chance) if is_polling else None)
+        if asked is None:
+            return []
+        ended: Sequence[AgentExecution] = []
+        try:
+            ended, reply = await self._look_at_crowd(crowd, asked)
+            pause = crowd.pause(asked, reply, time.monotonic(), chance)
+        except APIError as error:
+            pause = crowd.failed(error, asked, time.monotonic(), chance)
+        if pause and crowd.is_waiting:
+            await io.sleep(min(pause, crowd.deadline.left(time.monotonic())))
+        return [self._bound(execution) for execution in ended]
 
     async def _look_at_crowd(
         self, crowd: Crowd, asked: Look
-    ) -> tuple[list[AgentExecution], RawReply]:
-        if asked.execution_id is not None:
-            reply = await self._look(asked.execution_id, asked, crowd.deadline)
-            return crowd.saw(asked, [read_execution(reply)]), reply
-        query = {
-            "status": sorted(TERMINAL_STATUSES),
-            "page": asked.page,
-            "page_size": _RECENT,
-            "order_by": "updated_at",
-            "order_direction": "desc",
-        }
+    ) -> tuple[Sequence[AgentExecution], RawReply]:
+        if asked.query is None:
+            reply = await self._look(asked.execution_id or "", asked, crowd.deadline)
+            return crowd.saw(asked, [self._read(reply)]), reply
         reply = await self._transport.send(
-            list_request(routes.EXECUTIONS, **query),
+            list_request(routes.EXECUTIONS, **asked.query),
             deadline=crowd.deadline.for_requests,
             max_retries=0,
         )
-        page = read_page(reply, AgentExecution, query)
-        return crowd.saw(asked, page.items, is_last=page.next_query is None), reply
+        page = read_page(reply, self._bound, asked.query)
+        return crowd.saw(asked, page.items, page.next_query), reply
 
     def stream(
         self,
@@ -274,6 +300,7 @@ class AsyncExecutionWaits(AsyncBaseResource):
         *,
         after: int = 0,
         timeout: float | None = None,
+        live: bool = False,
     ) -> AsyncEventStream:
         """Stream an execution's events: those on record, then the others as they come.
 
@@ -284,6 +311,8 @@ class AsyncExecutionWaits(AsyncBaseResource):
             execution_id: Its id.
             after: The number of the last event that you have; 0 for all.
             timeout: How long it may take, in seconds: a hard deadline. For ever by default.
+            live: Whether to get what is live only, too: tokens, and the starts of steps. Such an
+                event has `is_live`, and no number; it is lost to whoever does not listen.
 
         Raises:
             TimeoutError: While iterating: if the deadline passes first.
@@ -296,10 +325,68 @@ class AsyncExecutionWaits(AsyncBaseResource):
             >>> async for event in client.agent_executions.stream("exec_…"):
             ...     print(event.seq, event.type, event.data)
         """
-        cursor = EventCursor(execution_id, after=after, timeout=timeout, now=time.monotonic())
-        return AsyncEventStream(self._transport, cursor)
+        return execution_stream(
+            self._transport, execution_id, after=after, timeout=timeout, live=live
+        )
 
-    async def _finish(self, wait: Wait, *, raise_on_failure: bool) -> AgentExecution:
+    def stream_all(
+        self,
+        *,
+        agent_id: str | None = None,
+        status: str | Sequence[str] | None = None,
+        execution_ids: Sequence[str] | None = None,
+        metadata: Mapping[str, str] | None = None,
+        after: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncTeamEventStream:
+        """Stream the events of all the team's executions, in the order of their commits.
+
+        Each comes once, and none is missing: a lost connection is taken up again where it broke
+        off. The stream has no end.
+
+        Args:
+            agent_id: Only this agent's executions.
+            status: Only events after which the execution has this status, or one of these:
+                `["completed", "failed", "cancelled"]` are the ends.
+            execution_ids: Only these executions, 100 at the most.
+            metadata: Only executions with these labels.
+            after: Where to begin: the `cursor` of an event or of a stream, or `start` for the first
+                event on record. By default, now.
+            timeout: How long it may take, in seconds: a hard deadline. For ever by default.
+
+        Raises:
+            TimeoutError: While iterating: if the deadline passes.
+            CursorResetError: While iterating: if the service does not know `after`, since its
+                database was restored or pruned; `cursor` is the newest place.
+            NotFoundError: While iterating: if the service has no such stream.
+            APIConnectionError: While iterating, without a `timeout`: if the service is away for
+                longer than a minute, or ten where it had been there.
+            ValueError: If an argument cannot be.
+
+        Example:
+            >>> async with client.agent_executions.stream_all(status="failed") as events:
+            ...     async for event in events:
+            ...         print(event.execution_id, event.data["error"], event.cursor)
+        """
+        cursor = TeamCursor(
+            team_query(agent_id, status, execution_ids, metadata),
+            after=after,
+            deadline=Deadline(timeout, time.monotonic()),
+        )
+        return AsyncTeamEventStream(self._transport, cursor)
+
+    def _bound(self, found: Mapping[str, Any]) -> AsyncBoundExecution:
+        """An execution that knows its client."""
+        return AsyncBoundExecution(found, self._transport)
+
+    def _ended(self, error: ConflictError) -> AsyncBoundExecution | None:
+        """The execution as a conflict tells of it."""
+        return None if error.execution is None else self._bound(error.execution)
+
+    def _read(self, reply: RawReply) -> AsyncBoundExecution:
+        return self._bound(read_execution(reply))
+
+    async def _finish(self, wait: Wait, *, raise_on_failure: bool) -> AsyncBoundExecution:
         """Wait, and do what is to be done when it ends otherwise."""
         try:
             found = await self._wait(wait)
@@ -321,7 +408,7 @@ class AsyncExecutionWaits(AsyncBaseResource):
             raise failure
         return found
 
-    async def _wait(self, wait: Wait) -> AgentExecution | None:
+    async def _wait(self, wait: Wait) -> AsyncBoundExecution | None:
         """Look until it is over; None if the time is up before."""
         while True:
             chance = random.random()  # noqa: S311 - for spreading only
@@ -329,7 +416,7 @@ class AsyncExecutionWaits(AsyncBaseResource):
             asked = Look(begun, wait.hold(begun))
             try:
                 reply = await self._look(wait.execution_id, asked, wait.deadline)
-                found = read_execution(reply)
+                found = self._read(reply)
             except APIError as error:
                 pause: float | None = wait.failed(error, asked, time.monotonic(), chance)
             else:
@@ -349,19 +436,19 @@ class AsyncExecutionWaits(AsyncBaseResource):
             request, hold=asked.hold, deadline=deadline.for_requests, max_retries=0
         )
 
-    async def _give_up(self, wait: Wait, first: BaseException) -> AgentExecution | None:
+    async def _give_up(self, wait: Wait, first: BaseException) -> AsyncBoundExecution | None:
         """Cancel what was waited for. What goes wrong with that never hides the first error.
 
         Returns:
             The execution as it ended; None if that is not known.
         """
         deadline = time.monotonic() + _CANCEL_SECONDS
-        found: AgentExecution | None
+        found: AsyncBoundExecution | None
         try:
             found = await self._cancel(wait.execution_id, "the caller gave up waiting", deadline)
         except ConflictError as error:
             # It ended just now.
-            found = error.execution
+            found = self._ended(error)
         except Exception as error:  # noqa: BLE001 - the first error is the one to raise
             first.add_note(f"Execution {wait.execution_id} could not be cancelled: {error}")
             return None
@@ -370,19 +457,19 @@ class AsyncExecutionWaits(AsyncBaseResource):
 
     async def _cancel(
         self, execution_id: str, reason: str | None, deadline: float | None
-    ) -> AgentExecution:
+    ) -> AsyncBoundExecution:
         """Cancel an execution. That a retry finds it cancelled already is as it should be."""
         path = routes.execution_cancel(identifier(execution_id))
         body = None if reason is None else {"reason": reason}
         request = post_request(path, body, is_repeatable=True)
         reply = await self._transport.send(request, deadline=deadline)
         try:
-            return read_execution(reply)
+            return self._read(reply)
         except ConflictError as error:
-            found = error.execution
+            found = self._ended(error)
             if reply.tries > 1 and found is None:
                 look = Request("GET", routes.execution(execution_id))
-                found = read_execution(await self._transport.send(look, deadline=deadline))
+                found = self._read(await self._transport.send(look, deadline=deadline))
             if reply.tries > 1 and found is not None and found.status == Status.CANCELLED:
                 return found
             raise

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from moderately.client._sync.raw import as_raw
 from moderately.client._sync.waits import ExecutionWaits
 from moderately.client.errors import APIError, NotFoundError
-from moderately.client.models import AgentExecution, ExecutionEvent
-from moderately.client.replies import read_execution, read_json, read_object
+from moderately.client.replies import read_json, read_object
 from moderately.client.requests import (
     Request,
     create_request,
@@ -19,6 +18,7 @@ from moderately.client.requests import (
     list_request,
     post_request,
 )
+from moderately.client.typed_events import typed_event
 from moderately.client.waiting import Wait
 from moderately.protocol import routes
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import builtins
     from collections.abc import Mapping, Sequence
 
+    from moderately.client._sync.bound import BoundExecution
     from moderately.client._sync.io import PaginatedResponse
 
 __all__ = ["AgentExecutions", "RawAgentExecutions"]
@@ -51,7 +52,7 @@ class AgentExecutions(ExecutionWaits):
         input_data: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
         **properties: Any,
-    ) -> AgentExecution:
+    ) -> BoundExecution:
         """Create an execution. It is on the service's disk when this returns.
 
         Args:
@@ -73,9 +74,9 @@ class AgentExecutions(ExecutionWaits):
             ... )
         """
         request = create_request(agent_id, input_data, properties, idempotency_key)
-        return read_execution(self._transport.send(request))
+        return self._read(self._transport.send(request))
 
-    def retrieve(self, execution_id: str) -> AgentExecution:
+    def retrieve(self, execution_id: str) -> BoundExecution:
         """Retrieve an execution.
 
         Args:
@@ -89,7 +90,7 @@ class AgentExecutions(ExecutionWaits):
             >>> print(execution.status)
         """
         request = Request("GET", routes.execution(identifier(execution_id)))
-        return read_execution(self._transport.send(request))
+        return self._read(self._transport.send(request))
 
     def cancel(
         self,
@@ -98,7 +99,7 @@ class AgentExecutions(ExecutionWaits):
         reason: str | None = None,
         wait: bool = False,
         timeout: float | None = None,
-    ) -> AgentExecution:
+    ) -> BoundExecution:
         """Cancel an execution.
 
         Args:
@@ -132,7 +133,7 @@ class AgentExecutions(ExecutionWaits):
 
     def resume(
         self, execution_id: str, *, wait: str | None = None, **answer: Any
-    ) -> AgentExecution:
+    ) -> BoundExecution:
         """Answer what an execution asks of a person.
 
         It is not sent again after a lost connection: the second might answer the next question.
@@ -154,7 +155,7 @@ class AgentExecutions(ExecutionWaits):
         """
         named = {} if wait is None else {"wait": wait}
         path = routes.execution_resume(identifier(execution_id))
-        return read_execution(self._transport.send(post_request(path, named | answer)))
+        return self._read(self._transport.send(post_request(path, named | answer)))
 
     def fork(
         self,
@@ -164,7 +165,7 @@ class AgentExecutions(ExecutionWaits):
         input_data: Mapping[str, Any] | None = None,
         metadata: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
-    ) -> AgentExecution:
+    ) -> BoundExecution:
         """Create an execution that shares another one's journal up to a step.
 
         Args:
@@ -187,9 +188,9 @@ class AgentExecutions(ExecutionWaits):
         body = {name: value for name, value in given.items() if value is not None}
         path = routes.execution_fork(identifier(execution_id))
         request = keyed_request(path, body, idempotency_key)
-        return read_execution(self._transport.send(request))
+        return self._read(self._transport.send(request))
 
-    def move(self, execution_id: str, *, to: str) -> AgentExecution:
+    def move(self, execution_id: str, *, to: str) -> BoundExecution:
         """Let an execution go on under another version of its agent.
 
         Args:
@@ -204,7 +205,7 @@ class AgentExecutions(ExecutionWaits):
             >>> client.agent_executions.move("exec_…", to="2")
         """
         path = routes.execution_move(identifier(execution_id))
-        return read_execution(self._transport.send(post_request(path, {"to": to})))
+        return self._read(self._transport.send(post_request(path, {"to": to})))
 
     def delete(self, execution_id: str) -> None:
         """Delete an execution that has ended, with its steps and events.
@@ -267,7 +268,7 @@ class AgentExecutions(ExecutionWaits):
         path = routes.execution_events(identifier(execution_id))
         request = list_request(path, after=after, limit=limit, wait=wait)
         found = read_object(self._transport.send(request, hold=wait or 0.0), "items")
-        return {**found, "items": [ExecutionEvent(event) for event in found["items"]]}
+        return {**found, "items": [typed_event(event) for event in found["items"]]}
 
     # Last, since within a class body it hides the type of the same name.
     def list(
@@ -280,7 +281,7 @@ class AgentExecutions(ExecutionWaits):
         order_by: str = "created_at",
         order_direction: str = "desc",
         **filters: Any,
-    ) -> PaginatedResponse[AgentExecution]:
+    ) -> PaginatedResponse[BoundExecution]:
         """List executions. Iterates over all pages.
 
         Args:
@@ -312,7 +313,7 @@ class AgentExecutions(ExecutionWaits):
             "order_direction": order_direction,
             **filters,
         }
-        return self._list(routes.EXECUTIONS, AgentExecution, query)
+        return self._list(routes.EXECUTIONS, self._bound, query)
 
 
 class RawAgentExecutions:

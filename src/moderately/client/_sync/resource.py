@@ -13,6 +13,8 @@ from moderately.client.replies import read_json
 from moderately.client.requests import list_request
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from moderately.client._sync.transport import Transport
     from moderately.client.requests import Request
 
@@ -34,10 +36,14 @@ class BaseResource:
     def _call(self, request: Request, *, hold: float = 0.0) -> Any:
         return read_json(self._transport.send(request, hold=hold))
 
-    def _list(self, path: str, kind: type[T], query: dict[str, Any]) -> io.PaginatedResponse[T]:
+    def _list(
+        self, path: str, kind: Callable[[dict[str, Any]], T], query: dict[str, Any]
+    ) -> io.PaginatedResponse[T]:
         return io.listing(partial(self._page, path, kind, query))
 
-    def _page(self, path: str, kind: type[T], query: dict[str, Any]) -> PaginatedResponse[T]:
+    def _page(
+        self, path: str, kind: Callable[[dict[str, Any]], T], query: dict[str, Any]
+    ) -> PaginatedResponse[T]:
         found = read_page(self._transport.send(list_request(path, **query)), kind, query)
         following = found.next_query
         return PaginatedResponse(

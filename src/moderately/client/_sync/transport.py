@@ -11,12 +11,14 @@ from moderately.client._sync import io
 from moderately.client._sync.raw import capture
 from moderately.client.errors import APIConnectionError, ModeratelyError
 from moderately.client.failures import late_error
-from moderately.client.log import log_failure, log_reply, log_retry
+from moderately.client.log import log_failure, log_opened, log_reply, log_retry
+from moderately.client.replies import is_stream
 from moderately.client.requests import Outgoing, Request
 from moderately.client.retries import retry_delay, should_retry, told_delay
 from moderately.protocol.version import __version__
 
 if TYPE_CHECKING:
+    from moderately.client._sync.open_reply import OpenReply
     from moderately.client.config import Config
     from moderately.client.options import Options
     from moderately.client.replies import RawReply
@@ -166,16 +168,9 @@ class Transport:
     ) -> RawReply | APIConnectionError:
         client = self.connections.open()
         begun = time.monotonic()
-        headers = self._headers if request.body is None else self._headers_with_body
         if seconds is not None and seconds <= 0:
             return late_error(self.config.base_url, 0.0, was_sent=False)
-        message = Outgoing(
-            self.config.base_url,
-            request.method,
-            request.target,
-            request.body,
-            {**headers, **request.headers} if request.headers else headers,
-        )
+        message = self._outgoing(request)
         try:
             reply = io.exchange(client, message, seconds, is_own=self.connections.is_own)
         except APIConnectionError as error:
@@ -185,3 +180,50 @@ class Transport:
         reply = replace(reply, tries=tries)
         log_reply(request, reply, time.monotonic() - begun, self.config.api_key)
         return reply
+
+    def _outgoing(self, request: Request) -> Outgoing:
+        headers = self._headers if request.body is None else self._headers_with_body
+        return Outgoing(
+            self.config.base_url,
+            request.method,
+            request.target,
+            request.body,
+            {**headers, **request.headers} if request.headers else headers,
+        )
+
+    def open(
+        self, request: Request, *, hold: float, deadline: float | None
+    ) -> OpenReply | RawReply:
+        """Send a request for a stream, once.
+
+        Args:
+            request: The request.
+            hold: How long the service is asked to hold a reply that is no stream, in seconds.
+            deadline: When to give up, on `time.monotonic()`.
+
+        Returns:
+            The stream; or the reply, where it is something else.
+
+        Raises:
+            APIConnectionError: If there was no reply.
+            ModeratelyError: If the client is closed.
+        """
+        from moderately.client._sync.open_reply import open_reply  # noqa: PLC0415 - for streams
+
+        client, begun = self.connections.open(), time.monotonic()
+        seconds = self._seconds(hold, deadline)
+        if seconds is not None and seconds <= 0:
+            raise late_error(self.config.base_url, 0.0, was_sent=False)
+        message, is_own = self._outgoing(request), self.connections.is_own
+        try:
+            reply = open_reply(client, message, seconds, is_own=is_own)
+            if is_stream(reply.status, reply.headers):
+                log_opened(request, reply.status, time.monotonic() - begun, self.config.api_key)
+                return reply
+            found = reply.whole(None if seconds is None else begun + seconds)
+        except APIConnectionError as error:
+            took = time.monotonic() - begun
+            log_failure(request, type(error).__name__, took, self.config.api_key)
+            raise
+        log_reply(request, found, time.monotonic() - begun, self.config.api_key)
+        return found

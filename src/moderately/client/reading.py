@@ -1,0 +1,171 @@
+"""What a reader of a stream does next. Pure: time and chance are arguments.
+
+The twins drive it: they ask for a request, tell what came of it, and sleep as told. `events.py` is
+the stream of one execution, `team_events.py` that of a team.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from moderately.client.errors import (
+    APIConnectionError,
+    APIError,
+    ConnectionTimeoutError,
+    InvalidReplyError,
+    TimeoutError,  # noqa: A004
+)
+from moderately.client.retries import poll_delay
+from moderately.protocol.sse import MEDIA_TYPE, EventTooLargeError, Parser
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from moderately.client.models import ExecutionEvent
+    from moderately.client.requests import Request
+    from moderately.client.retries import Outage
+    from moderately.client.waiting import Deadline
+    from moderately.protocol.sse import ServerSentEvent
+
+__all__ = ["ACCEPT", "SILENCE_SECONDS", "Reader", "dropped", "load"]
+
+ACCEPT: Final = f"{MEDIA_TYPE}, application/json;q=0.5"
+"""What a reader accepts: a stream, or else a page."""
+
+SILENCE_SECONDS: Final = 45.0
+"""A stream that says nothing for so long is dead: three of the service's heartbeats."""
+
+_POLL_INTERVAL: Final = 2.0
+_STEADY_SECONDS: Final = 5.0
+_LONGEST_RETRY: Final = 60.0
+
+
+class Reader:
+    """Where a reader of events stands.
+
+    Args:
+        deadline: Until when.
+        outage: Which failures to bear.
+
+    Attributes:
+        is_over: Whether nothing follows.
+    """
+
+    def __init__(self, deadline: Deadline, outage: Outage) -> None:
+        self.deadline = deadline
+        self.is_over = False
+        self._outage = outage
+        self._polls = 0
+        self._parser = Parser()
+        self._retry = 0.0
+        self._opened = 0.0
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it has a place, which it goes on from."""
+        return True
+
+    def request(self, now: float) -> tuple[Request, float]:
+        """The request for what follows, and how long the service may hold it, in seconds."""
+        raise NotImplementedError
+
+    def take(self, page: Mapping[str, Any]) -> list[ExecutionEvent]:
+        """Take note of a page; returns the events that are new."""
+        raise NotImplementedError
+
+    def take_frame(self, frame: ServerSentEvent) -> ExecutionEvent | None:
+        """Take note of what the stream says; returns the event if it is a new one."""
+        raise NotImplementedError
+
+    def late(self, now: float) -> TimeoutError:
+        """The error of a reader whose time is up."""
+        raise NotImplementedError
+
+    def patience(self, now: float) -> float:
+        """How long to wait for the stream to say anything, in seconds."""
+        return min(SILENCE_SECONDS, self.deadline.left(now))
+
+    def headers(self) -> dict[str, str]:
+        """What the request says of what is accepted. A reader who looks once wants a page."""
+        return {} if self.deadline.timeout == 0 else {"accept": ACCEPT}
+
+    def opened(self, now: float) -> None:
+        """Note that a stream has begun."""
+        self._parser = Parser()
+        self._opened = now
+
+    def moved(self, place: str) -> None:
+        """Note how far the stream is, by its own word: heartbeats may move it on, too."""
+
+    def heard(self, chunk: bytes, now: float) -> list[ExecutionEvent]:
+        """Take note of what the stream says.
+
+        Args:
+            chunk: What came: part of an event, several, nothing but a heartbeat.
+            now: The time.
+
+        Returns:
+            The events that are new.
+
+        Raises:
+            APIError: If it is no stream of events, or one of them is too large.
+        """
+        try:
+            frames = self._parser.feed(chunk)
+        except EventTooLargeError as error:
+            raise APIError(f"The stream cannot be read: {error}.") from error
+        new = []
+        for frame in frames:
+            event = None if self.is_over else self.take_frame(frame)
+            if event is not None:
+                new.append(event)
+        self.moved(self._parser.last_event_id)
+        if self._parser.retry is not None:
+            self._retry = min(self._parser.retry / 1000, _LONGEST_RETRY)
+        # What opens again and again, and has nothing to say, is no stream that works.
+        if new or now - self._opened > _STEADY_SECONDS:
+            self._outage.over()
+        return new
+
+    def read_page(self, page: Mapping[str, Any]) -> list[ExecutionEvent]:
+        """Take note of a page, from a service that has no streams; returns what is new."""
+        self._outage.over()
+        new = self.take(page)
+        self._polls = 0 if new else self._polls + 1
+        return new
+
+    def pause(self, took: float, chance: float) -> float:
+        """How long to sleep after a page without events, in seconds, if it was not held."""
+        return max(0.0, poll_delay(self._polls, _POLL_INTERVAL, chance) - took)
+
+    def failed(self, error: APIError, now: float, chance: float) -> float:
+        """Take note of a failure; says when to try again, in seconds, or raises it."""
+        if isinstance(error, ConnectionTimeoutError) and not self.deadline.left(now):
+            return 0.0
+        return max(
+            self._retry * (1 + chance / 4),
+            self._outage.failed(error, now, chance),
+        )
+
+
+def dropped(base_url: str) -> APIConnectionError:
+    """The error of a stream that ends before what it tells of."""
+    return APIConnectionError(f"The service at {base_url} broke the stream off.")
+
+
+def load(frame: ServerSentEvent) -> dict[str, Any]:
+    """What a stream says, as read from JSON.
+
+    Raises:
+        InvalidReplyError: If it is no JSON object.
+    """
+    try:
+        found = json.loads(frame.data)
+    except (ValueError, RecursionError):
+        found = None
+    if isinstance(found, dict):
+        return found
+    raise InvalidReplyError(
+        f"The stream has a {frame.event!r} that is no JSON object.", body=frame.data
+    )
