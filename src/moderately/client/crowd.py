@@ -220,7 +220,8 @@ class Crowd:
         if told is not None:
             return told
         took = now - asked.begun
-        if not asked.hold or not self._pending or (is_held(reply) and took >= asked.hold / 2):
+        is_known = asked.execution_id not in self._pending
+        if not asked.hold or is_known or (is_held(reply) and took >= asked.hold / 2):
             return 0.0
         delay = poll_delay(self._polls, self._poll_interval, chance)
         return max(0.0, min(asked.hold, delay) - took)

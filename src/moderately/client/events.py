@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from moderately.client.errors import TimeoutError  # noqa: A004
-from moderately.client.reading import Reader, load
+from moderately.client.reading import Reader, checked, load
 from moderately.client.requests import Request, identifier, list_request
 from moderately.client.retries import Outage
 from moderately.client.typed_events import typed_event
@@ -75,8 +75,8 @@ class EventCursor(Reader):
             The events that are new.
         """
         new = []
-        for item in page["items"]:
-            event = self._new(item)
+        for item in checked(page["items"]):
+            event = self._take(item)
             if event is not None:
                 new.append(event)
             if self.is_over:
@@ -88,7 +88,7 @@ class EventCursor(Reader):
     def take_frame(self, frame: ServerSentEvent) -> ExecutionEvent | None:
         """Take note of what the stream says; returns the event if it is a new one."""
         if frame.event == "message":
-            return self._new(load(frame))
+            return self._take(*checked([load(frame)]))
         if frame.event == "live" and self._live:
             return typed_event(load(frame))
         if frame.event == "end":
@@ -96,7 +96,7 @@ class EventCursor(Reader):
             self.is_over = int(load(frame).get("last_seq") or 0) <= self.last_seq
         return None
 
-    def _new(self, item: dict[str, Any]) -> ExecutionEvent | None:
+    def _take(self, item: dict[str, Any]) -> ExecutionEvent | None:
         event = typed_event(item)
         seq = event.get("seq")
         if seq is not None:

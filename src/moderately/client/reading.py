@@ -20,7 +20,7 @@ from moderately.client.retries import poll_delay
 from moderately.protocol.sse import MEDIA_TYPE, EventTooLargeError, Parser
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from moderately.client.models import ExecutionEvent
     from moderately.client.requests import Request
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from moderately.client.waiting import Deadline
     from moderately.protocol.sse import ServerSentEvent
 
-__all__ = ["ACCEPT", "SILENCE_SECONDS", "Reader", "dropped", "load"]
+__all__ = ["ACCEPT", "SILENCE_SECONDS", "Reader", "checked", "dropped", "load"]
 
 ACCEPT: Final = f"{MEDIA_TYPE}, application/json;q=0.5"
 """What a reader accepts: a stream, or else a page."""
@@ -60,6 +60,7 @@ class Reader:
         self._parser = Parser()
         self._retry = 0.0
         self._opened = 0.0
+        self._new: list[ExecutionEvent] = []
 
     @property
     def has_begun(self) -> bool:
@@ -98,41 +99,42 @@ class Reader:
     def moved(self, place: str) -> None:
         """Note how far the stream is, by its own word: heartbeats may move it on, too."""
 
-    def heard(self, chunk: bytes, now: float) -> list[ExecutionEvent]:
-        """Take note of what the stream says.
+    def heard(self, chunk: bytes, now: float) -> None:
+        """Take note of what the stream says: `collect` gives the events that are new.
 
         Args:
             chunk: What came: part of an event, several, nothing but a heartbeat.
             now: The time.
 
-        Returns:
-            The events that are new.
-
         Raises:
-            APIError: If it is no stream of events, or one of them is too large.
+            APIError: If it is no stream of events, or one of them is too large. What came before
+                that is there all the same.
         """
         try:
             frames = self._parser.feed(chunk)
         except EventTooLargeError as error:
             raise APIError(f"The stream cannot be read: {error}.") from error
-        new = []
+        if self._parser.retry is not None:
+            self._retry = min(self._parser.retry / 1000, _LONGEST_RETRY)
         for frame in frames:
             event = None if self.is_over else self.take_frame(frame)
             if event is not None:
-                new.append(event)
+                self._new.append(event)
         self.moved(self._parser.last_event_id)
-        if self._parser.retry is not None:
-            self._retry = min(self._parser.retry / 1000, _LONGEST_RETRY)
         # What opens again and again, and has nothing to say, is no stream that works.
-        if new or now - self._opened > _STEADY_SECONDS:
+        if self._new or now - self._opened > _STEADY_SECONDS:
             self._outage.over()
-        return new
 
-    def read_page(self, page: Mapping[str, Any]) -> list[ExecutionEvent]:
-        """Take note of a page, from a service that has no streams; returns what is new."""
-        self._outage.over()
+    def read_page(self, page: Mapping[str, Any]) -> None:
+        """Take note of a page, from a service that has no streams."""
         new = self.take(page)
+        self._outage.over()
+        self._new += new
         self._polls = 0 if new else self._polls + 1
+
+    def collect(self) -> list[ExecutionEvent]:
+        """The events that are new since this was asked last."""
+        new, self._new = self._new, []
         return new
 
     def pause(self, took: float, chance: float) -> float:
@@ -169,3 +171,16 @@ def load(frame: ServerSentEvent) -> dict[str, Any]:
     raise InvalidReplyError(
         f"The stream has a {frame.event!r} that is no JSON object.", body=frame.data
     )
+
+
+def checked(items: Iterable[Any]) -> list[dict[str, Any]]:
+    """What a service says are events.
+
+    Raises:
+        InvalidReplyError: If one of them cannot be.
+    """
+    found = [*items]
+    for item in found:
+        if not isinstance(item, dict) or not isinstance(item.get("seq"), int | None):
+            raise InvalidReplyError("The reply has an event that is none.", body=item)
+    return found

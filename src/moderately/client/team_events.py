@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from moderately.client.errors import InvalidReplyError, TimeoutError  # noqa: A004
-from moderately.client.reading import Reader, load
+from moderately.client.reading import Reader, checked, load
 from moderately.client.requests import Request, list_request
 from moderately.client.retries import Outage
 from moderately.client.typed_events import typed_event
@@ -107,8 +107,9 @@ class TeamCursor(Reader):
         place = page.get("next_after")
         if not isinstance(place, str):
             raise InvalidReplyError("The reply is no page of a team's events.", body=page)
+        items = checked(page["items"])
         # A page says where it ends, and nothing of the places within.
-        *inner, last = [self._new(item, self.place) for item in page["items"]] or [None]
+        *inner, last = [self._take(item, self.place) for item in items] or [None]
         self.place = place
         if last is not None:
             last["cursor"] = place
@@ -117,13 +118,16 @@ class TeamCursor(Reader):
     def take_frame(self, frame: ServerSentEvent) -> ExecutionEvent | None:
         """Take note of what the stream says; returns the event if it is a new one."""
         self._is_open = True
-        return self._new(load(frame), frame.id) if frame.event == "message" else None
+        if frame.event != "message":
+            return None
+        (item,) = checked([load(frame)])
+        return self._take(item, frame.id)
 
     def moved(self, place: str) -> None:
         """Note how far the stream is: it moves on with what does not match, too."""
         self.place = place or self.place
 
-    def _new(self, item: dict[str, Any], place: str | None) -> ExecutionEvent | None:
+    def _take(self, item: dict[str, Any], place: str | None) -> ExecutionEvent | None:
         event = typed_event({**item, "cursor": place})
         execution_id, seq = event.get("execution_id"), event.get("seq")
         if isinstance(execution_id, str) and isinstance(seq, int):

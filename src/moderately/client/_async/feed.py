@@ -35,6 +35,7 @@ class AsyncFeed:
         self._transport = transport
         self._reader = reader
         self._reply: OpenReply | None = None
+        self._pause = 0.0
 
     @property
     def has_begun(self) -> bool:
@@ -47,22 +48,22 @@ class AsyncFeed:
         Raises:
             APIError: If to try again is of no use.
         """
-        reader, chance = self._reader, random.random()  # noqa: S311 - for spreading only
-        new: list[ExecutionEvent] = []
-        pause = 0.0
-        try:
-            if self._reply is None:
-                new, pause = await self._open(chance)
-            else:
-                new = await self._read(self._reply)
-        except APIError as error:
-            await self._hang_up()
-            pause = reader.failed(error, time.monotonic(), chance)
+        reader = self._reader
+        pause, self._pause = self._pause, 0.0
         if pause:
             await io.sleep(min(pause, reader.deadline.left(time.monotonic())))
-        return new
+        chance = random.random()  # noqa: S311 - for spreading only
+        try:
+            if self._reply is None:
+                self._pause = await self._open(chance)
+            else:
+                await self._read(self._reply)
+        except APIError as error:
+            await self._hang_up()
+            self._pause = reader.failed(error, time.monotonic(), chance)
+        return reader.collect()
 
-    async def _open(self, chance: float) -> tuple[list[ExecutionEvent], float]:
+    async def _open(self, chance: float) -> float:
         """Ask for what follows; says how long to sleep then, in seconds."""
         reader, begun = self._reader, time.monotonic()
         request, hold = reader.request(begun)
@@ -72,19 +73,19 @@ class AsyncFeed:
         if not isinstance(found, RawReply):
             self._reply = found
             reader.opened(time.monotonic())
-            return [], 0.0
-        new = reader.read_page(read_object(found, "items"))
+            return 0.0
+        page = read_object(found, "items")
+        reader.read_page(page)
         took = time.monotonic() - begun
-        if new or reader.is_over or (is_held(found) and took >= hold / 2):
-            return new, 0.0
-        return new, reader.pause(took, chance)
+        if page["items"] or (is_held(found) and took >= hold / 2):
+            return 0.0
+        return reader.pause(took, chance)
 
-    async def _read(self, reply: OpenReply) -> list[ExecutionEvent]:
-        reader = self._reader
-        chunk = await reply.read(reader.patience(time.monotonic()))
+    async def _read(self, reply: OpenReply) -> None:
+        chunk = await reply.read(self._reader.patience(time.monotonic()))
         if not chunk:
             raise dropped(self._transport.config.base_url)
-        return reader.heard(chunk, time.monotonic())
+        self._reader.heard(chunk, time.monotonic())
 
     async def _hang_up(self) -> None:
         reply, self._reply = self._reply, None
