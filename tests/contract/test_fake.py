@@ -1,6 +1,8 @@
 """What the fake service promises, the real one keeps: the same tests for both."""
 
 import contextlib
+import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,12 +12,14 @@ import pytest
 from moderately import (
     AuthenticationError,
     ConflictError,
+    CursorResetError,
     ModeratelyAI,
     NotFoundError,
     UnprocessableEntityError,
     ValidationError,
 )
 from moderately.client import AgentExecutions
+from moderately.protocol.sse import Parser, ServerSentEvent
 from moderately.testing import FakeServer
 from moderately.testing.states import completed, failed, running
 
@@ -25,6 +29,11 @@ SCRIPTS = {
     "plain": [running(0.1), completed("plain")],
     "failing": [running(), failed("no luck", "agent_error")],
 }
+
+
+# The real service's half of what is said about streams: add "real".
+STREAMING = ["fake"]
+streaming = pytest.mark.parametrize("place", STREAMING, indirect=True)
 
 
 @pytest.fixture(params=["fake", "real"])
@@ -248,3 +257,129 @@ def test_what_is_refused_has_a_problem(client: ModeratelyAI, place: tuple[str, s
         with pytest.raises(AuthenticationError) as refused:
             other.agent_executions.list()
         assert refused.value.code == "unauthenticated"
+
+
+SSE = {"Accept": "text/event-stream"}
+CURSOR = re.compile(r"[0-9]{1,18}\.[0-9]{1,9}\.[0-9a-z]{1,13}")
+
+
+def frames(http: httpx2.Client, target: str, count: int, **headers: str) -> list[ServerSentEvent]:
+    """The first frames of a stream; all of them, if there are fewer."""
+    parser, found = Parser(), []
+    with http.stream("GET", target, headers=SSE | headers) as reply:
+        assert reply.status_code == 200, reply.read()
+        assert reply.headers["content-type"] == "text/event-stream; charset=utf-8"
+        assert reply.headers["cache-control"] == "no-store"
+        assert reply.headers["x-accel-buffering"] == "no"
+        assert reply.headers["events-version"] == "1"
+        for chunk in reply.iter_bytes():
+            found += parser.feed(chunk)
+            if len(found) >= count:
+                break
+    assert parser.retry == 1000
+    return found[:count]
+
+
+@streaming
+def test_a_stream_of_an_execution_ends_with_its_end(
+    executions: AgentExecutions, http: httpx2.Client
+) -> None:
+    made = executions.create(agent_id="echo")
+    target = f"/agent-executions/{made.id}/events"
+    *events, end = frames(http, target, 99)
+    assert [one.event for one in events] == ["message"] * 3
+    assert [one.id for one in events] == ["1", "2", "3"]
+    assert [json.loads(one.data)["seq"] for one in events] == [1, 2, 3]
+    assert end.event == "end"
+    told = {"execution_id": made.id, "status": "completed", "last_seq": 3}
+    assert json.loads(end.data) == told
+    (again,) = frames(http, f"{target}?after=3", 99)
+    assert json.loads(again.data) == told
+    rest = frames(http, f"{target}?after=0", 99, **{"Last-Event-ID": "2"})
+    assert [one.event for one in rest] == ["message", "end"]
+
+
+@streaming
+def test_a_stream_that_cannot_be_is_refused_before_it_begins(http: httpx2.Client) -> None:
+    made = http.post("/agent-executions", json={"agent_id": "echo"}).json()["id"]
+    for target, headers, status in (
+        ("/agent-executions/exec_none/events", {}, 404),
+        (f"/agent-executions/{made}/events?after=x", {}, 400),
+        (f"/agent-executions/{made}/events", {"Last-Event-ID": "x"}, 400),
+        ("/events?after=yesterday", {}, 400),
+        ("/events", {"Last-Event-ID": "yesterday"}, 400),
+    ):
+        reply = http.get(target, headers=SSE | headers)
+        assert reply.status_code == status, target
+        assert reply.headers["content-type"].startswith("application/problem+json")
+
+
+@streaming
+def test_a_stream_of_all_tells_its_place_first(
+    executions: AgentExecutions, http: httpx2.Client
+) -> None:
+    (opened,) = frames(http, "/events", 1)
+    assert opened.event == "open"
+    assert json.loads(opened.data) == {"cursor": opened.id}
+    assert CURSOR.fullmatch(opened.id)
+    done = executions.run(agent_id="echo", metadata={"stream": "of-all"}, timeout=20)
+    target = f"/events?after={opened.id}&metadata.stream=of-all"
+    _, *events = frames(http, target, 4)
+    found = [json.loads(one.data) for one in events]
+    assert [(one["execution_id"], one["seq"]) for one in found] == [(done.id, n) for n in (1, 2, 3)]
+    assert [one["status"] for one in found] == ["pending", "running", "completed"]
+    assert {one["agent_id"] for one in found} == {"echo"}
+    assert sorted(found[0]) == [
+        "agent_id",
+        "created_at",
+        "data",
+        "execution_id",
+        "seq",
+        "status",
+        "type",
+    ]
+    _, *rest = frames(http, f"/events?after=start&execution_id={done.id}", 3)
+    assert [json.loads(one.data)["seq"] for one in rest] == [1, 2]
+    _, last = frames(http, target, 2, **{"Last-Event-ID": events[1].id})
+    assert json.loads(last.data)["seq"] == 3
+
+
+@streaming
+def test_a_page_of_all_goes_on(executions: AgentExecutions, http: httpx2.Client) -> None:
+    begun = http.get("/events").json()
+    assert begun["items"] == []
+    done = executions.run(agent_id="echo", timeout=20)
+    after, seqs = begun["next_after"], []
+    for _ in range(10):
+        query = {"after": after, "execution_id": done.id, "limit": 2, "wait": 0.2}
+        page = http.get("/events", params=query).json()
+        assert len(page["items"]) <= 2
+        after = page["next_after"]
+        seqs += [one["seq"] for one in page["items"]]
+    assert seqs == [1, 2, 3]
+
+
+@streaming
+def test_a_place_that_is_not_known_is_gone(http: httpx2.Client) -> None:
+    reply = http.get("/events", params={"after": "999999999999.0.zzz"})
+    problem = reply.json()
+    assert (reply.status_code, problem["code"]) == (410, "cursor_reset")
+    assert CURSOR.fullmatch(problem["cursor"])
+    assert http.get("/events", params={"after": problem["cursor"]}).status_code == 200
+
+
+@streaming
+def test_a_client_follows_streams(executions: AgentExecutions) -> None:
+    with executions.stream_all(agent_id="plain", timeout=20) as everything:
+        first = executions.create(agent_id="plain", input_data={"seconds": 0.3})
+        seqs = [event.seq for event in first.events(timeout=20, live=True) if not event.is_live]
+        assert seqs == list(range(1, len(seqs) + 1))
+        cursor = everything.cursor
+    ids = [executions.create(agent_id="echo").id for _ in range(3)]
+    assert {one.id for one in executions.as_completed(ids, timeout=20)} == set(ids)
+    found = executions.stream_all(after=cursor or "start", status="completed", timeout=20)
+    ended = {event.execution_id for event, _ in zip(found, range(3), strict=False)}
+    found.close()
+    assert len(ended) == 3
+    with pytest.raises(CursorResetError):
+        next(executions.stream_all(after="999999999999.0.zzz", timeout=20))

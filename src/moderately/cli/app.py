@@ -17,6 +17,7 @@ from moderately.cli import (
     prune,
     run_command,
     serve_command,
+    tail_command,
 )
 from moderately.cli.exits import EXITS_HELP, Exit, Stop, exit_of
 from moderately.cli.output import complain
@@ -36,6 +37,7 @@ app = typer.Typer(
 app.command("serve")(serve_command.serve)
 app.command("worker")(serve_command.worker)
 app.command("run")(run_command.run)
+app.command("tail")(tail_command.tail)
 for command in (durable.resume, durable.retry, durable.fork, durable.move, durable.export):
     executions.app.command()(command)
 app.add_typer(executions.app, name="executions")

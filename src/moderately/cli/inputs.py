@@ -41,8 +41,12 @@ def read_input(given: str | None) -> dict[str, Any] | None:
     return value
 
 
-def read_labels(given: list[str]) -> dict[str, str]:
+def read_labels(given: list[str], option: str = "--metadata") -> dict[str, str]:
     """Labels from `key=value` pairs.
+
+    Args:
+        given: The pairs.
+        option: What they were given with.
 
     Raises:
         Stop: If one is no pair.
@@ -51,6 +55,6 @@ def read_labels(given: list[str]) -> dict[str, str]:
     for pair in given:
         key, sign, value = pair.partition("=")
         if not sign or not key:
-            raise Stop(f"--metadata takes key=value; {pair!r} is none", Exit.USAGE)
+            raise Stop(f"{option} takes key=value; {pair!r} is none", Exit.USAGE)
         labels[key] = value
     return labels

@@ -1,16 +1,26 @@
 """Watches an execution: its events as they come, for people."""
 
-from collections.abc import Callable
 from typing import Any, Final, Self
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
-from rich.text import Text
 
 from moderately.cli.exits import Exit, Stop
+from moderately.cli.lines import Lines, event_line
 from moderately.cli.output import console, plain
 from moderately.client import BoundExecution, ModeratelyAI, TimeoutError  # noqa: A004
 
 __all__ = ["watch"]
+
+# How it ended is told by the result; what it waits for, by being parked or paused.
+_UNSEEN: Final = frozenset(
+    {
+        "execution.created",
+        "execution.completed",
+        "execution.failed",
+        "execution.cancelled",
+        "wait.started",
+    }
+)
 
 
 def watch(
@@ -52,8 +62,9 @@ def _follow(
     client: ModeratelyAI, execution_id: str, timeout: float | None, display: "_Display"
 ) -> BoundExecution:
     try:
-        for event in client.agent_executions.stream(execution_id, timeout=timeout):
-            display.show(event)
+        with client.agent_executions.stream(execution_id, timeout=timeout, live=True) as events:
+            for event in events:
+                display.show(event)
     except TimeoutError:
         message = f"{execution_id} has not ended in {timeout:g} s; it goes on"
         raise Stop(message, Exit.TIMEOUT) from None
@@ -65,6 +76,8 @@ class _Display:
 
     def __init__(self) -> None:
         self._console = console(stderr=True)
+        self._lines = Lines(self._console)
+        self._is_streaming = False
         self._progress: Progress | None = None
         self._task: TaskID | None = None
 
@@ -88,68 +101,41 @@ class _Display:
 
     def show(self, event: dict[str, Any]) -> None:
         """Show one event."""
-        data = event["data"]
-        if event["type"] == "progress":
-            self._move(data.get("fraction"), data.get("message") or "running")
+        kind, data = event["type"], event["data"]
+        if kind == "token":
+            self._stream(str(data["text"]))
             return
-        line = _line(event["type"], data)
-        if line:
-            self._console.print(Text(plain(line)))
-        if event["type"] == "step.started" and self._progress is not None:
+        # Its text was there already, piece by piece.
+        is_shown = kind == "message" and self._is_streaming
+        self._resume()
+        if self._progress is not None and kind == "progress":
+            self._move(data.get("fraction"), data.get("message") or "running")
+        elif self._progress is not None and kind == "step.started":
             self._describe(str(data["name"]))
+        elif kind not in _UNSEEN and not is_shown:
+            line = event_line(event)
+            if line:
+                self._lines.line(line)
+
+    def _stream(self, text: str) -> None:
+        """Show a piece of text. Nothing moves beside it: that would overwrite it."""
+        if self._progress is not None and not self._is_streaming:
+            self._progress.stop()
+        self._is_streaming = True
+        self._lines.piece(text)
+
+    def _resume(self) -> None:
+        if self._is_streaming:
+            self._is_streaming = False
+            self._lines.end()
+            if self._progress is not None:
+                self._progress.start()
 
     def _move(self, fraction: float | None, message: str) -> None:
-        if self._progress is None or self._task is None:
-            share = "" if fraction is None else f"{fraction:4.0%} "
-            self._console.print(Text(plain(f"  {share}{message}")))
-            return
-        if fraction is not None:
+        if self._progress is not None and self._task is not None and fraction is not None:
             self._progress.update(self._task, total=1.0, completed=fraction)
         self._describe(message)
 
     def _describe(self, text: str) -> None:
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, description=plain(text)[:60])
-
-
-def _line(kind: str, data: dict[str, Any]) -> str | None:
-    line = _LINES.get(kind)
-    return None if line is None else line(data)
-
-
-def _started(data: dict[str, Any]) -> str:
-    attempt = data["attempt"]
-    return "started" if attempt == 1 else f"started again, attempt {attempt}"
-
-
-def _paused(data: dict[str, Any]) -> str:
-    asked = ", ".join(wait["name"] for wait in data["blocked_on"]["waits"])
-    return f"paused ({data['reason']}: {asked}); moderately executions resume answers it"
-
-
-def _retried(data: dict[str, Any]) -> str:
-    return f"attempt {data['attempt']} failed, and is tried again: {data['error']['message']}"
-
-
-def _step_completed(data: dict[str, Any]) -> str | None:
-    if data["kind"] != "step":
-        return None
-    return f"  step {data['name']} ({data['duration_ms']:.0f} ms)"
-
-
-def _log_line(data: dict[str, Any]) -> str:
-    fields = "".join(f" {name}={value}" for name, value in data["fields"].items())
-    return f"  {data['level']}: {data['message']}{fields}"
-
-
-_LINES: Final[dict[str, Callable[[dict[str, Any]], str | None]]] = {
-    "execution.started": _started,
-    "execution.released": lambda data: f"handed back: {data['reason']}",
-    "execution.parked": lambda data: f"parked: {data['blocked_on']['message']}",
-    "execution.paused": _paused,
-    "execution.retried": _retried,
-    "step.completed": _step_completed,
-    "step.failed": lambda data: f"  step {data['name']} failed: {data['error']['message']}",
-    "log": _log_line,
-    "custom": lambda data: f"  {data['name']}: {data['data']}",
-}

@@ -77,7 +77,7 @@ class FakeExecution:
         }
         self._script = [*script]
         self._until = now
-        self._note("execution.created", {"agent_id": body["agent_id"]}, now)
+        self._note("execution.created", {"agent_id": body["agent_id"], "agent_version": "1"}, now)
         if self._script and self._script[0].status == "pending":
             self._until = now + self._script.pop(0).seconds
 
