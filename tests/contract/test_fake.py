@@ -31,11 +31,6 @@ SCRIPTS = {
 }
 
 
-# The real service's half of what is said about streams: add "real".
-STREAMING = ["fake"]
-streaming = pytest.mark.parametrize("place", STREAMING, indirect=True)
-
-
 @pytest.fixture(params=["fake", "real"])
 def place(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
     """Where a service answers, and a key for it."""
@@ -280,7 +275,6 @@ def frames(http: httpx2.Client, target: str, count: int, **headers: str) -> list
     return found[:count]
 
 
-@streaming
 def test_a_stream_of_an_execution_ends_with_its_end(
     executions: AgentExecutions, http: httpx2.Client
 ) -> None:
@@ -299,7 +293,6 @@ def test_a_stream_of_an_execution_ends_with_its_end(
     assert [one.event for one in rest] == ["message", "end"]
 
 
-@streaming
 def test_a_stream_that_cannot_be_is_refused_before_it_begins(http: httpx2.Client) -> None:
     made = http.post("/agent-executions", json={"agent_id": "echo"}).json()["id"]
     for target, headers, status in (
@@ -314,7 +307,6 @@ def test_a_stream_that_cannot_be_is_refused_before_it_begins(http: httpx2.Client
         assert reply.headers["content-type"].startswith("application/problem+json")
 
 
-@streaming
 def test_a_stream_of_all_tells_its_place_first(
     executions: AgentExecutions, http: httpx2.Client
 ) -> None:
@@ -327,7 +319,9 @@ def test_a_stream_of_all_tells_its_place_first(
     _, *events = frames(http, target, 4)
     found = [json.loads(one.data) for one in events]
     assert [(one["execution_id"], one["seq"]) for one in found] == [(done.id, n) for n in (1, 2, 3)]
-    assert [one["status"] for one in found] == ["pending", "running", "completed"]
+    # The status after the commit: an execution may start in the one that creates it.
+    assert found[0]["status"] in ("pending", "running")
+    assert [one["status"] for one in found[1:]] == ["running", "completed"]
     assert {one["agent_id"] for one in found} == {"echo"}
     assert sorted(found[0]) == [
         "agent_id",
@@ -344,7 +338,6 @@ def test_a_stream_of_all_tells_its_place_first(
     assert json.loads(last.data)["seq"] == 3
 
 
-@streaming
 def test_a_page_of_all_goes_on(executions: AgentExecutions, http: httpx2.Client) -> None:
     begun = http.get("/events").json()
     assert begun["items"] == []
@@ -359,7 +352,6 @@ def test_a_page_of_all_goes_on(executions: AgentExecutions, http: httpx2.Client)
     assert seqs == [1, 2, 3]
 
 
-@streaming
 def test_a_place_that_is_not_known_is_gone(http: httpx2.Client) -> None:
     reply = http.get("/events", params={"after": "999999999999.0.zzz"})
     problem = reply.json()
@@ -368,7 +360,6 @@ def test_a_place_that_is_not_known_is_gone(http: httpx2.Client) -> None:
     assert http.get("/events", params={"after": problem["cursor"]}).status_code == 200
 
 
-@streaming
 def test_a_client_follows_streams(executions: AgentExecutions) -> None:
     with executions.stream_all(agent_id="plain", timeout=20) as everything:
         first = executions.create(agent_id="plain", input_data={"seconds": 0.3})

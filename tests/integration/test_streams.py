@@ -136,7 +136,7 @@ def test_a_bad_place_is_refused_before_anything_is_streamed(site: Site) -> None:
         ("²", {}, "Last-Event-ID"),
         (None, {"after": "-1"}, "after"),
         (None, {"live": "maybe"}, "live"),
-        (None, {"limit": "5"}, "limit"),
+        (None, {"page": "5"}, "page"),
     ):
         headers = {} if last is None else {"Last-Event-ID": last.encode()}
         reply = site.http.get(
