@@ -31,6 +31,7 @@ __all__ = [
     "new_fork",
     "optional_seconds",
     "optional_text",
+    "read_form",
 ]
 
 E = TypeVar("E", bound=StrEnum)
@@ -47,6 +48,8 @@ METADATA_LIMIT: Final = 64
 METADATA_VALUE_LIMIT: Final = 1000
 MAX_PAGE: Final = 10**9
 _DIGITS: Final = 16
+_MOST_PARAMETERS: Final = 100
+_MOST_FIELDS: Final = 2000
 _LAST_MOMENT: Final = 253_402_300_799_000_000
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 
@@ -232,6 +235,32 @@ _READERS: Final[Mapping[str, Callable[[Any, str], Any]]] = {
 CREATE_FIELDS: Final = frozenset(_READERS) | {"idempotency_key"}
 
 
+def _pairs(raw: bytes, name: str, most: int) -> dict[str, list[str]]:
+    try:
+        pairs = parse_qsl(
+            raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=most
+        )
+    except ValueError:
+        raise InvalidRequest.field(
+            name, f"is not percent-encoded UTF-8, or has over {most} parameters"
+        ) from None
+    values: dict[str, list[str]] = {}
+    for key, value in pairs:
+        if "\0" in key or "\0" in value:
+            raise InvalidRequest.field(key.replace("\0", ""), "holds the character U+0000")
+        values.setdefault(key, []).append(value)
+    return values
+
+
+def read_form(raw: bytes) -> dict[str, list[str]]:
+    """The fields of a form (`application/x-www-form-urlencoded`), with all their values.
+
+    Raises:
+        InvalidRequest: If it is not UTF-8, or has too many fields.
+    """
+    return _pairs(raw, "form", _MOST_FIELDS)
+
+
 class Query:
     """A query's parameters, each read once. `done` refuses what nobody has read.
 
@@ -243,21 +272,7 @@ class Query:
     """
 
     def __init__(self, raw: bytes) -> None:
-        self._values: dict[str, list[str]] = {}
-        if not raw:
-            return
-        try:
-            pairs = parse_qsl(
-                raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=100
-            )
-        except ValueError:
-            raise InvalidRequest.field(
-                "query", "is not percent-encoded UTF-8, or has over 100 parameters"
-            ) from None
-        for name, value in pairs:
-            if "\0" in name or "\0" in value:
-                raise InvalidRequest.field(name.replace("\0", ""), "holds the character U+0000")
-            self._values.setdefault(name, []).append(value)
+        self._values = _pairs(raw, "query", _MOST_PARAMETERS) if raw else {}
 
     def many(self, name: str) -> list[str]:
         """All values of a parameter."""

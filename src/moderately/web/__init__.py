@@ -1,1 +1,17 @@
 """The dashboard: pages rendered on the server, over the use cases."""
+
+from moderately.http import Resource
+from moderately.web import executions, signing
+from moderately.web.pages import Site
+
+__all__ = ["make_pages"]
+
+
+def make_pages() -> dict[str, Resource]:
+    """The dashboard's pages and files, by the templates of their paths."""
+    site = Site()
+    return {
+        **site.assets.resources(),
+        **signing.pages(site),
+        **executions.pages(site),
+    }

@@ -30,6 +30,7 @@ from moderately.runtime import LocalRunner
 from moderately.runtime.agents import AgentDefinition
 from moderately.service import KeyRing, Service
 from moderately.settings import Settings
+from moderately.web import make_pages
 from moderately.wiring.clock import SystemClock
 from moderately.wiring.crash import crash_point
 from moderately.wiring.http import HttpProtocol
@@ -192,6 +193,7 @@ def _server(settings: Settings, service: Service, on_ready: Callable[[], None]) 
             anonymous_team=None if settings.auth else DEFAULT_TEAM,
             version=__version__,
         ),
+        make_pages(),
     )
     config = uvicorn.Config(
         app,
