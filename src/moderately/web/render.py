@@ -21,7 +21,7 @@ __all__ = ["TextMode", "looks_like_markdown", "render_markdown", "render_text", 
 _OPEN_DEPTH: Final = 3
 _OPEN_CHILDREN: Final = 40
 _DEEPEST: Final = 24
-_MOST_NODES: Final = 1_500
+_CHARACTERS_PER_NODE: Final = 100
 _MOST_CHARACTERS: Final = 200_000
 _LONG_CHARACTERS: Final = 600
 _LONG_LINES: Final = 14
@@ -47,9 +47,9 @@ class TextMode(StrEnum):
 class _Budget:
     """How much more of a value is shown, so that a huge one does not make a huge page."""
 
-    def __init__(self) -> None:
-        self.nodes = _MOST_NODES
-        self.characters = _MOST_CHARACTERS
+    def __init__(self, characters: int) -> None:
+        self.nodes = 1 + characters // _CHARACTERS_PER_NODE
+        self.characters = characters
         self.is_cut = False
 
     def take(self, text: str) -> str:
@@ -62,7 +62,11 @@ class _Budget:
 
 
 def render_value(
-    value: Any, *, raw_url: str | None = None, mode: TextMode = TextMode.AUTO
+    value: Any,
+    *,
+    raw_url: str | None = None,
+    mode: TextMode = TextMode.AUTO,
+    characters: int = _MOST_CHARACTERS,
 ) -> Markup:
     """A JSON value as HTML.
 
@@ -70,12 +74,13 @@ def render_value(
         value: The value.
         raw_url: Where all of it is, for one too large to be shown.
         mode: How texts are shown.
+        characters: How much of it is shown at most.
 
     Example:
         >>> render_value("<b>")
         Markup('<p class="text">&lt;b&gt;</p>')
     """
-    budget = _Budget()
+    budget = _Budget(characters)
     if isinstance(value, str):
         shown = render_text(budget.take(value), mode)
     elif isinstance(value, dict | list) and value:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-__all__ = ["Shape", "shape_of"]
+__all__ = ["Shape", "schema_like", "shape_of"]
 
 _SCALARS: Final = frozenset({"string", "integer", "number"})
 _BOUNDS: Final = frozenset({"minimum", "maximum", "minLength", "maxLength"})
@@ -61,6 +61,19 @@ def shape_of(schema: Any) -> Shape:
         {'minimum': 1}
     """
     return _shape(schema, schema, depth=0)
+
+
+def schema_like(value: Any) -> dict[str, Any]:
+    """A schema of values like one: an object with these fields, of these kinds."""
+    if isinstance(value, dict):
+        properties = {name: schema_like(part) for name, part in value.items()}
+        return {"type": "object", "properties": properties, "required": list(value)}
+    if isinstance(value, list):
+        items = [schema_like(item) for item in value]
+        is_alike = items and all(item == items[0] for item in items)
+        return {"type": "array", "items": items[0]} if is_alike else {}
+    kinds = {bool: "boolean", int: "integer", float: "number", str: "string"}
+    return {"type": kinds[type(value)]} if type(value) in kinds else {}
 
 
 def _shape(schema: Any, document: Any, depth: int) -> Shape:

@@ -75,6 +75,9 @@ class Judge(HTMLParser):
         if tag not in {"br", "hr"}:
             self.depth.append(tag)
 
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+
     def handle_endtag(self, tag: str) -> None:
         if not self.depth or self.depth.pop() != tag:
             self.wrong.append(f"/{tag}")

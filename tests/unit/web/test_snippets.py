@@ -14,9 +14,10 @@ from moderately.protocol.vocabulary import Status
 from moderately.web.snippets import create_snippet, snippets
 
 BASE = "http://127.0.0.1:8787"
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 
 values = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.text(), st.floats(allow_nan=False)),
+    st.one_of(st.none(), st.booleans(), st.integers(), st.text(), FLOATS),
     lambda inner: st.one_of(
         st.lists(inner, max_size=4), st.dictionaries(st.text(), inner, max_size=4)
     ),
@@ -32,6 +33,7 @@ def execution(input_data: dict[str, Any] | None, agent_id: str = "a") -> Executi
         status=Status.PENDING,
         created_at=1,
         updated_at=1,
+        metadata={},
         input_data=input_data,
     )
 
