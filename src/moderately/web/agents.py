@@ -1,0 +1,204 @@
+"""The agents: a list, and a page for each, where one can be run."""
+
+import math
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote
+
+from moderately.domain.agents import Agent, AgentVersion
+from moderately.domain.errors import IdempotencyKeyReused, InvalidRequest
+from moderately.domain.execution import Execution, NewExecution
+from moderately.domain.listing import ListQuery
+from moderately.http import Call, Reply, Resource
+from moderately.http.wire import execution_object
+from moderately.protocol.vocabulary import Status
+from moderately.web.actions import execution_url, fingerprint_of, one_value
+from moderately.web.charts import Series, plot
+from moderately.web.diffs import Line, diff_versions
+from moderately.web.filters import duration
+from moderately.web.forms import Form, blank_form, filled_form, read_form, with_problems
+from moderately.web.pages import Page, Site, redirect
+
+__all__ = ["Record", "pages", "record_of"]
+
+_RECENT: Final = 200
+_SHOWN: Final = 20
+_PAGE_SIZE: Final = 50
+_MANY: Final = 10**6
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """How an agent's last executions went.
+
+    Attributes:
+        count: How many they are.
+        ended: How many of them have completed or failed.
+        success_rate: The share of those that completed; None where none has ended.
+        p50: Half of the completed ones took no longer, in microseconds.
+        p95: 95 in 100 of them took no longer.
+        cost: What all of them cost, in US dollars; None where none told.
+    """
+
+    count: int
+    ended: int
+    success_rate: float | None
+    p50: int | None
+    p95: int | None
+    cost: float | None
+
+
+def record_of(executions: Sequence[Execution]) -> Record:
+    """How executions went."""
+    completed = [one for one in executions if one.status is Status.COMPLETED]
+    failed = sum(one.status is Status.FAILED for one in executions)
+    ended = len(completed) + failed
+    times = sorted(_took(one) for one in completed)
+    costs = [cost for one in executions if (cost := _cost(one)) is not None]
+    return Record(
+        count=len(executions),
+        ended=ended,
+        success_rate=len(completed) / ended if ended else None,
+        p50=_percentile(times, 0.5),
+        p95=_percentile(times, 0.95),
+        cost=sum(costs) if costs else None,
+    )
+
+
+def _took(one: Execution) -> int:
+    return (one.completed_at or 0) - (one.started_at or one.created_at)
+
+
+def _cost(one: Execution) -> float | None:
+    cost: Any = execution_object(one)["usage"].get("cost")
+    return cost if isinstance(cost, int | float) else None
+
+
+def _percentile(times: Sequence[int], share: float) -> int | None:
+    return times[math.ceil(share * len(times)) - 1] if times else None
+
+
+class _Agents:
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    async def index(self, call: Call) -> Reply:
+        page = call.query.integer("page", 1, 1, _MANY)
+        call.query.done()
+        found, total = await call.service.agents(call.principal, page=page, page_size=_PAGE_SIZE)
+        rows = [(agent, record_of(await _recent(call, agent.id))) for agent in found]
+        pages = max(1, -(-total // _PAGE_SIZE))
+        return self._site.render(
+            call, "agents.html", rows=rows, total=total, page=page, pages=pages
+        )
+
+    async def show(self, call: Call) -> Reply:
+        query = call.query
+        is_raw, like = query.one("raw") is not None, query.one("like")
+        old, new = query.one("old"), query.one("new")
+        query.done()
+        agent = await call.service.agent(call.principal, call.identifier)
+        schema = agent.newest.input_schema
+        form = blank_form(schema, is_raw=is_raw)
+        if like:
+            source = await call.service.get(call.principal, like)
+            form = filled_form(schema, source.input_data or {}, is_raw=is_raw)
+        return await self._page(call, agent, form, old=old, new=new)
+
+    async def run(self, call: Call) -> Reply:
+        posted = await call.form()
+        agent = await call.service.agent(call.principal, call.identifier)
+        schema = agent.newest.input_schema
+        value, problems = read_form(schema, posted)
+        if not problems and not isinstance(value, dict):
+            problems = [{"field": "", "message": "must be an object"}]
+        if not problems:
+            try:
+                return await self._create(call, agent, value, one_value(posted, "key"))
+            except InvalidRequest as error:
+                problems = error.details
+        form = with_problems(schema, posted, problems, "input_data")
+        return await self._page(call, agent, form, status=400)
+
+    @staticmethod
+    async def _create(call: Call, agent: Agent, value: Any, key: str) -> Reply:
+        request = NewExecution(agent.id, value)
+        fingerprint = fingerprint_of({"agent_id": agent.id, "input_data": value})
+        try:
+            created = await call.service.create(
+                call.principal, request, idempotency_key=key or None, fingerprint=fingerprint
+            )
+        except IdempotencyKeyReused:
+            # The page was left by the back button, and its form sent again with another input.
+            created = await call.service.create(
+                call.principal, request, idempotency_key=None, fingerprint=fingerprint
+            )
+        return redirect(execution_url(created.execution.id))
+
+    async def _page(
+        self,
+        call: Call,
+        agent: Agent,
+        form: Form,
+        *,
+        old: str | None = None,
+        new: str | None = None,
+        status: int = 200,
+    ) -> Reply:
+        versions = await call.service.agent_versions(call.principal, agent.id)
+        recent = await _recent(call, agent.id)
+        return self._site.render(
+            call,
+            "agent.html",
+            status,
+            agent=agent,
+            form=form,
+            key=secrets.token_urlsafe(18),
+            record=record_of(recent),
+            recent=recent[:_SHOWN],
+            plot=_durations(recent),
+            versions=versions,
+            **_diff(versions, old, new),
+        )
+
+
+async def _recent(call: Call, agent_id: str) -> list[Execution]:
+    query = ListQuery(agent_id=agent_id, page_size=_RECENT)
+    return (await call.service.list(call.principal, query)).items
+
+
+def _durations(recent: Sequence[Execution]) -> Any:
+    points = [
+        (one.created_at, _took(one) / 1_000_000)
+        for one in reversed(recent)
+        if one.status is Status.COMPLETED
+    ]
+    title = f"Duration of the last {len(points)} that completed"
+    series = Series("duration", points, is_area=True)
+    return plot(title, [series], shown=lambda seconds: duration(int(seconds * 1_000_000)))
+
+
+def _diff(versions: Sequence[AgentVersion], old: str | None, new: str | None) -> dict[str, Any]:
+    by_name = {version.version: version for version in versions}
+    names = list(by_name)
+    # The newest beside the one before, unless other ones are asked for.
+    newer = by_name.get(new or names[0], versions[0])
+    older = by_name.get(old or names[min(1, len(names) - 1)], versions[-1])
+    lines: list[Line] = diff_versions(older, newer) if older is not newer else []
+    return {"older": older, "newer": newer, "diff": lines}
+
+
+def agent_url(agent_id: str) -> str:
+    """Where the page of an agent is."""
+    return f"/ui/agents/{quote(agent_id, safe='')}"
+
+
+def pages(site: Site) -> dict[str, Resource]:
+    """The pages, by the templates of their paths."""
+    agents = _Agents(site)
+    return {
+        "/ui/agents": Page(site, get=agents.index),
+        "/ui/agents/{id}": Page(site, get=agents.show, post=agents.run),
+    }
