@@ -1,7 +1,8 @@
 """The use cases of who looks after the whole: sums over a team's executions, and the workers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from moderately.domain.listing import ListQuery
 from moderately.domain.ports import Clock
@@ -9,9 +10,13 @@ from moderately.domain.reports import Load, Queue, Reports, Slot, Storage
 from moderately.domain.storing import Store
 from moderately.domain.workers import Worker
 from moderately.protocol.vocabulary import Status
+from moderately.service.fresh import Fresh
 from moderately.service.principal import Principal
 
 __all__ = ["Overview", "Standing"]
+
+
+_FRESH_SECONDS: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +43,16 @@ class Overview:
         store: Knows the workers.
         reports: Read sums.
         clock: Tells the time.
+        monotonic: Tells the time in seconds, for what is read once for many who look.
     """
 
-    def __init__(self, store: Store, reports: Reports, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, reports: Reports, clock: Clock, monotonic: Callable[[], float]
+    ) -> None:
         self._store = store
         self._reports = reports
         self._clock = clock
+        self._ends = Fresh(self._read_ends, _FRESH_SECONDS, monotonic, limit=1000)
 
     async def counts(self, principal: Principal, query: ListQuery) -> Mapping[Status, int]:
         """How many of the team's executions there are, by status.
@@ -72,5 +81,9 @@ class Overview:
             width: How long a slot is, in microseconds. Slots begin at multiples of it.
             number: How many there are; the last one is the one that it is now.
         """
+        return await self._ends.get((principal.team_id, width, number))
+
+    async def _read_ends(self, wanted: tuple[str, int, int]) -> Sequence[Slot]:
+        team_id, width, number = wanted
         since = (self._clock.now() // width - number + 1) * width
-        return await self._reports.ends(principal.team_id, since, width, number)
+        return await self._reports.ends(team_id, since, width, number)

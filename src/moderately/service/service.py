@@ -72,7 +72,7 @@ class Service:
         *,
         reports: Reports,
     ) -> None:
-        self.overview = Overview(store, reports, clock)
+        self.overview = Overview(store, reports, clock, monotonic)
         self._store = store
         self._engine = engine
         self._keys = keys

@@ -81,6 +81,12 @@ class Search:
             page_size=self.page_size,
         )
 
+    @property
+    def has_more(self) -> bool:
+        """Whether it asks for times, an order or a number of rows."""
+        names = ("created_after", "created_before", "order_by", "order_direction", "page_size")
+        return any(getattr(self, name) != getattr(_EVERYTHING, name) for name in names)
+
     def url(self) -> str:
         """The page's address."""
         pairs = self._pairs()
