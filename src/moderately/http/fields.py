@@ -27,6 +27,7 @@ __all__ = [
     "RETRY_FIELDS",
     "Query",
     "list_query",
+    "moment",
     "new_execution",
     "new_fork",
     "optional_seconds",
@@ -87,7 +88,7 @@ def new_execution(body: Mapping[str, Any], now: int) -> NewExecution:
 def _time(value: Any, name: str) -> int | None:
     if value is not None and not isinstance(value, str):
         raise InvalidRequest.field(name, "must be a string: a time with its offset")
-    at = _moment(value, name)
+    at = moment(value, name)
     if at is not None and not 0 <= at <= _LAST_MOMENT:
         raise InvalidRequest.field(name, "must be a time between 1970 and 9999")
     return at
@@ -336,8 +337,8 @@ def list_query(query: Query) -> ListQuery:
     found = ListQuery(
         agent_id=optional_text(query.one("agent_id"), "agent_id"),
         statuses=tuple(dict.fromkeys(_word(Status, s, "status") for s in query.many("status"))),
-        created_after=_moment(query.one("created_after"), "created_after"),
-        created_before=_moment(query.one("created_before"), "created_before"),
+        created_after=moment(query.one("created_after"), "created_after"),
+        created_before=moment(query.one("created_before"), "created_before"),
         metadata=query.prefixed("metadata."),
         order_by=query.choice("order_by", OrderBy.CREATED_AT),
         order_direction=query.choice("order_direction", OrderDirection.DESC),
@@ -353,7 +354,12 @@ def list_query(query: Query) -> ListQuery:
     return found
 
 
-def _moment(text: str | None, name: str) -> int | None:
+def moment(text: str | None, name: str) -> int | None:
+    """A time in microseconds, or None.
+
+    Raises:
+        InvalidRequest: If it is none, or has no offset.
+    """
     if text is None:
         return None
     try:

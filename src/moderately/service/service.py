@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from moderately.domain.agents import Agent, AgentVersion
 from moderately.domain.commands import Cancel, Move
@@ -19,6 +19,7 @@ from moderately.domain.ids import ENTROPY_BYTES, new_id
 from moderately.domain.lifecycle import as_created
 from moderately.domain.listing import ExecutionList, ListQuery
 from moderately.domain.ports import Clock, Engine
+from moderately.domain.reports import Reports
 from moderately.domain.storing import Created, Idempotency, Store
 from moderately.protocol.vocabulary import Status
 from moderately.service.answers import settle
@@ -28,24 +29,14 @@ from moderately.service.fresh import Fresh
 from moderately.service.hub import Hub
 from moderately.service.inputs import InputChecks
 from moderately.service.keys import KeyRing
+from moderately.service.overview import Overview
+from moderately.service.principal import Principal
 
 __all__ = ["Created", "EventList", "Principal", "Service"]
 
 _SHOWN_ID: Final = 80
 _FRESH_SECONDS: Final = 1.0
 _PRUNE_LIMIT: Final = 200
-
-
-class Principal(NamedTuple):
-    """Who is calling.
-
-    Attributes:
-        team_id: Whose executions it sees.
-        key_id: The key that it showed; empty where none is asked for.
-    """
-
-    team_id: str
-    key_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +56,10 @@ class Service:
         keys: Knows the keys.
         clock: Tells the time.
         monotonic: Tells the time in seconds, for the cache of agents.
+        reports: Read sums.
+
+    Attributes:
+        overview: What there is to see of the whole.
     """
 
     def __init__(
@@ -74,7 +69,10 @@ class Service:
         keys: KeyRing,
         clock: Clock,
         monotonic: Callable[[], float],
+        *,
+        reports: Reports,
     ) -> None:
+        self.overview = Overview(store, reports, clock, monotonic)
         self._store = store
         self._engine = engine
         self._keys = keys

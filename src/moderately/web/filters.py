@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from moderately.http.wire import timestamp
 
-__all__ = ["FILTERS", "duration", "money", "short_id", "size", "when"]
+__all__ = ["FILTERS", "duration", "money", "short_id", "size", "utc_field", "when"]
 
 _SECOND: Final = 1_000_000
 _MINUTE: Final = 60
@@ -24,6 +24,11 @@ def when(microseconds: int | None) -> Markup:
     iso = timestamp(microseconds)
     shown = f"{iso[:10]} {iso[11:19]} UTC"
     return Markup('<time datetime="{}" title="{}">{}</time>').format(iso, iso, shown)
+
+
+def utc_field(microseconds: int | None) -> str:
+    """A time as a field for one holds it, in UTC and to the second."""
+    return "" if microseconds is None else timestamp(microseconds)[:19]
 
 
 def duration(microseconds: int | None) -> str:
@@ -81,5 +86,6 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "money": money,
     "short_id": short_id,
     "size": size,
+    "utc_field": utc_field,
     "when": when,
 }

@@ -129,7 +129,9 @@ async def _serve(
         await register(stores.executions, definitions)
         keys = KeyRing(stores.keys, clock, time.monotonic)
         engine, runner = _engine(settings, definitions, stores.executions, clock)
-        service = Service(stores.executions, engine, keys, clock, time.monotonic)
+        service = Service(
+            stores.executions, engine, keys, clock, time.monotonic, reports=stores.reports
+        )
         await engine.start()
         try:
             base_url = _base_url(settings, listener)

@@ -12,6 +12,7 @@ from moderately.store.sqlite.database import connect, migrate
 from moderately.store.sqlite.keys import SQLiteKeyStore
 from moderately.store.sqlite.lock import FolderLock, FolderLocked
 from moderately.store.sqlite.readers import Readers
+from moderately.store.sqlite.reports import SQLiteReports
 from moderately.store.sqlite.store import SQLiteStore
 from moderately.store.sqlite.writer import Writer
 
@@ -24,6 +25,7 @@ class Stores:
 
     executions: SQLiteStore
     keys: SQLiteKeyStore
+    reports: SQLiteReports
 
 
 @asynccontextmanager
@@ -64,6 +66,7 @@ async def open_stores(
             yield Stores(
                 SQLiteStore(writer, readers, queries, clock, listeners),
                 SQLiteKeyStore(writer, readers, queries, clock),
+                SQLiteReports(readers, queries),
             )
         finally:
             await writer.close()

@@ -16,6 +16,22 @@ function tell(words) {
   else telling = setTimeout(() => { state.textContent = words; }, CALM_MS);
 }
 
+// Looks every so many milliseconds, but not while nobody does.
+export function every(ms, look) {
+  let isLooking = false;
+  setInterval(async () => {
+    if (document.hidden || isLooking) return;
+    isLooking = true;
+    try {
+      await look();
+      tell("");
+    } catch {
+      tell("reconnecting…");
+    }
+    isLooking = false;
+  }, ms);
+}
+
 // url: where the stream is. look: an async function that brings the page up to date.
 // onMessage, onLive: called with each recorded and each live-only event, as objects.
 // Gives a function that ends it all.

@@ -15,6 +15,7 @@ export async function refresh(url, { headers = {}, signal } = {}) {
   const reply = await fetch(url, { headers, signal, credentials: "same-origin" });
   if (!reply.ok) throw new Error(`HTTP ${reply.status}`);
   const page = new DOMParser().parseFromString(await reply.text(), "text/html");
+  const active = document.activeElement;
   const changed = [];
   for (const fresh of page.querySelectorAll("[data-live][id]")) {
     const old = document.getElementById(fresh.id);
@@ -22,6 +23,8 @@ export async function refresh(url, { headers = {}, signal } = {}) {
     morph(old, fresh);
     changed.push(old);
   }
+  // A row that moved has lost the focus on its way.
+  if (active !== document.activeElement && active.isConnected) active.focus({ preventScroll: true });
   return { changed, page };
 }
 
@@ -41,11 +44,10 @@ function attributes(from, to) {
 }
 
 function isTouched(node) {
+  if (!node.matches("input, textarea, select")) return false;
   if (node === document.activeElement) return true;
-  if (node.tagName === "INPUT" || node.tagName === "TEXTAREA") {
-    return node.value !== node.defaultValue || node.checked !== node.defaultChecked;
-  }
-  return false;
+  if (node.tagName === "SELECT") return [...node.options].some((one) => one.selected !== one.defaultSelected);
+  return node.value !== node.defaultValue || node.checked !== node.defaultChecked;
 }
 
 function children(from, to) {
