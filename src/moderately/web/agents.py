@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
+from markupsafe import Markup
+
 from moderately.domain.agents import Agent, AgentVersion
 from moderately.domain.errors import IdempotencyKeyReused, InvalidRequest
 from moderately.domain.execution import Execution, NewExecution
@@ -25,6 +27,7 @@ __all__ = ["Record", "pages", "record_of"]
 
 _RECENT: Final = 200
 _SHOWN: Final = 20
+_FEW: Final = 3
 _PAGE_SIZE: Final = 50
 _MANY: Final = 10**6
 
@@ -169,12 +172,14 @@ async def _recent(call: Call, agent_id: str) -> list[Execution]:
     return (await call.service.list(call.principal, query)).items
 
 
-def _durations(recent: Sequence[Execution]) -> Any:
+def _durations(recent: Sequence[Execution]) -> Markup | None:
     points = [
         (one.created_at, _took(one) / 1_000_000)
         for one in reversed(recent)
         if one.status is Status.COMPLETED
     ]
+    if len(points) < _FEW:
+        return None
     title = f"Duration of the last {len(points)} that completed"
     series = Series("duration", points, is_area=True)
     return plot(title, [series], shown=lambda seconds: duration(int(seconds * 1_000_000)))

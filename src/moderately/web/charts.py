@@ -110,7 +110,7 @@ def _grid(frame: _Frame, shown: Callable[[float], str]) -> Iterable[Markup]:
         yield Markup('<text class="axis" x="{}" y="{}" text-anchor="end">{}</text>').format(
             _LEFT - 6, y + 4, shown(value)
         )
-    for index in range(_MARKS):
+    for index in range(_MARKS if frame.last > frame.first else 1):
         time = frame.first + (frame.last - frame.first) * index // (_MARKS - 1)
         anchor = {0: "start", _MARKS - 1: "end"}.get(index, "middle")
         # The script of `times.js` knows times in HTML only: here they stay in UTC.

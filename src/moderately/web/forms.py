@@ -47,6 +47,7 @@ class Field:
         description: What the schema says of it.
         attributes: The attributes of its HTML element beside name and value.
         choices: What may be chosen: each value as JSON, and as it is shown.
+        blank: What a choice shows while nothing is chosen.
         text: What it holds.
         fields: The fields of a group.
         error: What is wrong with it; empty if nothing is.
@@ -60,6 +61,7 @@ class Field:
     description: str = ""
     attributes: dict[str, str] = field(default_factory=dict)
     choices: tuple[tuple[str, str], ...] = ()
+    blank: str = ""
     text: str = ""
     fields: tuple["Field", ...] = ()
     error: str = ""
@@ -204,6 +206,7 @@ def _field(
         description=shape.description,
         attributes=_attributes(shape),
         choices=tuple((_compact(choice), _shown(choice)) for choice in shape.choices),
+        blank=_blank_choice(shape, required=required),
         text=text_of(name),
     )
     if shape.kind != "group":
@@ -220,6 +223,12 @@ def _field(
         for key, part in shape.parts.items()
     )
     return replace(made, fields=tuple(inner))
+
+
+def _blank_choice(shape: Shape, *, required: bool) -> str:
+    if shape.default is not None:
+        return f"{_shown(shape.default)}, by default"
+    return "choose…" if required and not shape.is_nullable else "—"
 
 
 def _element(shape: Shape) -> str:

@@ -84,9 +84,9 @@ def render_value(
     if isinstance(value, str):
         shown = render_text(budget.take(value), mode)
     elif isinstance(value, dict | list) and value:
-        shown = _children(value, 0, budget)
+        shown = _children(value, 0, budget, mode)
     else:
-        shown = _scalar(value, budget)
+        shown = _scalar(value, budget, mode)
     if not budget.is_cut:
         return shown
     where = Markup(' <a href="{}">All of it as JSON</a>').format(raw_url) if raw_url else Markup("")
@@ -174,12 +174,14 @@ def _folded(text: str, body: Markup) -> Markup:
     ).format(" ".join(text[: _PEEK * 2].split())[:_PEEK], f"{len(text):,}", body)
 
 
-def _children(value: dict[str, Any] | list[Any], depth: int, budget: _Budget) -> Markup:
+def _children(
+    value: dict[str, Any] | list[Any], depth: int, budget: _Budget, mode: TextMode
+) -> Markup:
     pairs: Iterable[tuple[str | int, Any]] = (
         value.items() if isinstance(value, dict) else enumerate(value)
     )
     rows = [
-        _row(key, item, depth, budget)
+        _row(key, item, depth, budget, mode)
         for key, item in islice(pairs, max(0, min(budget.nodes, len(value))))
         if budget.nodes > 0
     ]
@@ -190,11 +192,11 @@ def _children(value: dict[str, Any] | list[Any], depth: int, budget: _Budget) ->
     return Markup('<ul class="tree">{}</ul>').format(Markup("").join(rows))
 
 
-def _row(key: str | int, value: Any, depth: int, budget: _Budget) -> Markup:
+def _row(key: str | int, value: Any, depth: int, budget: _Budget, mode: TextMode) -> Markup:
     kind = "index" if isinstance(key, int) else "key"
     name = Markup('<span class="{}">{}</span>').format(kind, budget.take(str(key)))
     if not isinstance(value, dict | list) or not value:
-        return Markup("<li>{} {}</li>").format(name, _scalar(value, budget))
+        return Markup("<li>{} {}</li>").format(name, _scalar(value, budget, mode))
     count = len(value)
     one, many = ("field", "fields") if isinstance(value, dict) else ("item", "items")
     size = f"{count:,} {one if count == 1 else many}"
@@ -204,12 +206,14 @@ def _row(key: str | int, value: Any, depth: int, budget: _Budget) -> Markup:
     is_open = depth + 1 < _OPEN_DEPTH and count <= _OPEN_CHILDREN
     return Markup(
         '<li><details{}><summary>{} <span class="size">{}</span></summary>{}</details></li>'
-    ).format(Markup(" open") if is_open else "", name, size, _children(value, depth + 1, budget))
+    ).format(
+        Markup(" open") if is_open else "", name, size, _children(value, depth + 1, budget, mode)
+    )
 
 
-def _scalar(value: Any, budget: _Budget) -> Markup:
+def _scalar(value: Any, budget: _Budget, mode: TextMode) -> Markup:
     if isinstance(value, str):
-        return _string(budget.take(value))
+        return _string(budget.take(value), mode)
     if value is None or isinstance(value, bool):
         text, kind = {None: "null", True: "true", False: "false"}[value], "literal"
     elif isinstance(value, dict | list):
@@ -219,7 +223,9 @@ def _scalar(value: Any, budget: _Budget) -> Markup:
     return Markup('<span class="{}">{}</span>').format(kind, budget.take(text))
 
 
-def _string(text: str) -> Markup:
+def _string(text: str, mode: TextMode) -> Markup:
+    if "\n" in text and mode is not TextMode.PLAIN:
+        return render_text(text, mode)
     if _is_long(text):
         return _folded(text, Markup('<pre class="text">{}</pre>').format(text))
     shown = escape(text)
