@@ -132,6 +132,8 @@ def test_a_search_finds_ids_and_labels_by_how_they_begin(
         assert await ids(id_prefix=red.id) == [red.id]
         assert await ids(id_prefix="exec_") == [blue.id, red.id]
         assert await ids(id_prefix="agent") == []
+        assert await ids(id_suffix=red.id[-8:]) == [red.id]
+        assert await ids(id_suffix=red.id[:8]) == []
         [light] = (await store.list("team", ListQuery(id_prefix=red.id, has_payloads=False))).items
         assert light == red._replace(input_data=None)
 

@@ -56,6 +56,7 @@ class ListQuery:
         created_before: Only those created earlier, in microseconds.
         metadata: Only those with all of these labels.
         id_prefix: Only those whose ids begin so.
+        id_suffix: Only those whose ids end so: all of them are looked at.
         label_prefix: Only those with a label whose value begins so, whatever its key.
         order_by: What to order by; ties go by creation.
         order_direction: Which way.
@@ -71,6 +72,7 @@ class ListQuery:
     created_before: int | None = None
     metadata: dict[str, str] = field(default_factory=dict)
     id_prefix: str | None = None
+    id_suffix: str | None = None
     label_prefix: str | None = None
     order_by: OrderBy = OrderBy.CREATED_AT
     order_direction: OrderDirection = OrderDirection.DESC

@@ -152,6 +152,9 @@ def _where(team_id: str, query: ListQuery) -> tuple[str, list[Any]]:
     if query.id_prefix is not None:
         terms.append("id >= ? AND id < ?")
         values += [query.id_prefix, query.id_prefix + _LAST]
+    if query.id_suffix is not None:
+        terms.append("substr(id, length(id) - length(?) + 1) = ?")
+        values += [query.id_suffix, query.id_suffix]
     if query.label_prefix is not None:
         terms.append(_LABEL)
         bounds = [query.label_prefix, query.label_prefix + _LAST]
@@ -165,6 +168,8 @@ def _is_narrow(query: ListQuery) -> bool:
 
 
 def _filter(query: ListQuery) -> str:
+    if query.id_prefix is not None:
+        return "INDEXED BY sqlite_autoindex_executions_1"
     if _is_narrow(query):
         return ""
     if query.agent_id is not None:

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from moderately.domain.execution import Execution
+from moderately.domain.listing import ExecutionList, ListQuery
 from moderately.http import Call, Reply, Resource
 from moderately.http.wire import execution_object, page_info
 from moderately.protocol.vocabulary import OrderBy, Status
 from moderately.web.bulk import Bulk
 from moderately.web.pages import Page, Site, redirect
-from moderately.web.search import SIZES, read_search
+from moderately.web.search import SIZES, Search, read_search
 
 __all__ = ["Row", "pages"]
 
@@ -59,9 +60,8 @@ class _Executions:
 
     async def show(self, call: Call) -> Reply:
         search = read_search(call.query)
-        query = search.query()
-        found, counts, (agents, _) = await asyncio.gather(
-            call.service.list(call.principal, query),
+        query, found = await self._find(call, search)
+        counts, (agents, _) = await asyncio.gather(
             call.service.overview.counts(call.principal, query),
             call.service.agents(call.principal, page=1, page_size=_MOST_AGENTS),
         )
@@ -83,6 +83,16 @@ class _Executions:
             once=secrets.token_urlsafe(12),
             base_url=_base_url(call),
         )
+
+    @staticmethod
+    async def _find(call: Call, search: Search) -> tuple[ListQuery, ExecutionList]:
+        first, *others = search.queries()
+        query, found = first, await call.service.list(call.principal, first)
+        for other in others:
+            if found.total or query.page > 1:
+                break
+            query, found = other, await call.service.list(call.principal, other)
+        return query, found
 
 
 def _base_url(call: Call) -> str:

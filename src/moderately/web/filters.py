@@ -61,9 +61,14 @@ def money(dollars: float | None) -> str:
 
 
 def short_id(identifier: str) -> str:
-    """The end of an id, where ids of the same moment differ."""
-    prefix, _, rest = identifier.rpartition("_")
-    return f"{prefix}_…{rest[-_TAIL:]}" if prefix and len(rest) > _TAIL else identifier
+    """The end of an id, where ids of the same moment differ.
+
+    Example:
+        >>> short_id("exec_01kb4tz0m3v8q2r6x1c5d9f7g8")
+        '…c5d9f7g8'
+    """
+    rest = identifier.rpartition("_")[2]
+    return f"…{rest[-_TAIL:]}" if rest != identifier and len(rest) > _TAIL else identifier
 
 
 def size(octets: int) -> str:

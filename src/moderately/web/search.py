@@ -15,6 +15,7 @@ __all__ = ["SIZES", "Search", "read_search"]
 SIZES: Final = (25, 50, 100, 200)
 _NO_OFFSET: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?", re.ASCII)
 _ID: Final = "exec_"
+_SHORT: Final = re.compile(r"[0-9a-z]{8,26}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,8 @@ class Search:
         created_after: Only those created later; as it was typed, UTC where it has no offset.
         created_before: Only those created earlier.
         labels: Only those with all of these labels.
-        text: An id or how it begins, a label (`key=value`), or how a label's value begins.
+        text: An id, how it begins, or its end as the table shows it; a label (`key=value`), or how
+            a label's value begins.
         order_by: What to order by.
         order_direction: Which way.
         page: Which page, from 1.
@@ -45,8 +47,8 @@ class Search:
     page: int = 1
     page_size: int = SIZES[0]
 
-    def query(self) -> ListQuery:
-        """The same for the store.
+    def queries(self) -> list[ListQuery]:
+        """The same for the store: the first that finds anything is meant.
 
         Raises:
             InvalidRequest: If a time cannot be read.
@@ -65,11 +67,15 @@ class Search:
         )
         text = self.text or ""
         key, is_label, value = text.partition("=")
+        if not text:
+            return [found]
         if text.startswith(_ID):
-            return replace(found, id_prefix=text)
+            return [replace(found, id_prefix=text)]
         if is_label and key:
-            return replace(found, metadata={**found.metadata, key: value})
-        return replace(found, label_prefix=text) if text else found
+            return [replace(found, metadata={**found.metadata, key: value})]
+        short = text.removeprefix("…")
+        ends = [replace(found, id_suffix=short)] if _SHORT.fullmatch(short) else []
+        return [replace(found, label_prefix=text), *ends]
 
     @property
     def is_narrow(self) -> bool:
@@ -110,7 +116,7 @@ class Search:
 
     def stream(self) -> str:
         """Where the events come from that may change the page: of all statuses, for the counts."""
-        query = self.query()
+        query = self.queries()[0]
         pairs = [("agent_id", self.agent_id)] if self.agent_id else []
         pairs += [(f"metadata.{key}", value) for key, value in query.metadata.items()]
         return "/ui/events?" + urlencode(pairs) if pairs else "/ui/events"

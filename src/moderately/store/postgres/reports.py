@@ -42,10 +42,10 @@ class PostgresReports:
 
     async def ends(self, team_id: str, since: int, width: int, number: int) -> Sequence[Slot]:
         """What ended of a team over time."""
-        until = since + width * number
-        ends = self._queries["ends_by_slot"].format(index="")
+        half = (since, width, team_id, since, since + width * number)
+        ends = self._queries["ends_by_slot"].format(completed="", updated="")
         rows, sampled = await self._reads.both(
-            (ends, (since, width, team_id, since, until)),
+            (ends, half * 2),
             (
                 self._queries["sample_spans"],
                 (number, team_id, since, width, since, width, SAMPLE),

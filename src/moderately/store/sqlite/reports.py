@@ -25,8 +25,10 @@ class SQLiteReports:
         self._readers = readers
         self._queries = queries
         self._lists = Lists(queries, hints=True, mark="?")
-        hint = "INDEXED BY executions_by_updated"
-        self._ends = queries["ends_by_slot"].format(index=hint)
+        self._ends = queries["ends_by_slot"].format(
+            completed="INDEXED BY executions_by_completed",
+            updated="INDEXED BY executions_by_updated",
+        )
 
     async def counts(self, team_id: str, query: ListQuery) -> Mapping[Status, int]:
         """How many of a team's executions there are, by status."""
@@ -57,10 +59,10 @@ class SQLiteReports:
 
     async def ends(self, team_id: str, since: int, width: int, number: int) -> Sequence[Slot]:
         """What ended of a team over time."""
-        until = since + width * number
+        half = (since, width, team_id, since, since + width * number)
 
         def read(connection: sqlite3.Connection) -> Sequence[Slot]:
-            rows = connection.execute(self._ends, (since, width, team_id, since, until)).fetchall()
+            rows = connection.execute(self._ends, half * 2).fetchall()
             spans = {}
             for slot in {row[0] for row in rows}:
                 begun = since + slot * width

@@ -7,7 +7,8 @@ export function setUpTheme(button) {
   const root = document.documentElement;
   const show = () => {
     const theme = root.dataset.theme ?? "";
-    button.textContent = `Theme: ${WORDS[theme]}`;
+    button.textContent = `◐ ${WORDS[theme]}`;
+    button.setAttribute("aria-label", `Theme: ${WORDS[theme]}`);
   };
   button.hidden = false;
   button.addEventListener("click", () => {
