@@ -226,9 +226,14 @@ def _field(
 
 
 def _blank_choice(shape: Shape, *, required: bool) -> str:
-    if shape.default is not None:
+    if _has_default(shape):
         return f"{_shown(shape.default)}, by default"
     return "choose…" if required and not shape.is_nullable else "—"
+
+
+def _has_default(shape: Shape) -> bool:
+    """Whether there is a default worth telling."""
+    return shape.default not in (None, "", [], {})
 
 
 def _element(shape: Shape) -> str:
@@ -250,7 +255,7 @@ def _attributes(shape: Shape) -> dict[str, str]:
             found["type"] = _FORMATS.get(shape.format, "text")
         if shape.format in _HINTS:
             found["placeholder"] = _HINTS[shape.format]
-    if shape.default is not None and shape.kind != "group" and not shape.choices:
+    if _has_default(shape) and shape.kind != "group" and not shape.choices:
         found["placeholder"] = f"{_shown(shape.default)} by default"
     return found
 
