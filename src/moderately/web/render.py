@@ -124,7 +124,7 @@ def render_markdown(text: str) -> Markup:
 def _tame(token: Token) -> None:
     if token.type in {"heading_open", "heading_close"}:
         # The page has the first levels.
-        token.tag = f"h{min(6, int(token.tag[1:]) + 3)}"
+        token.tag = f"h{min(6, int(token.tag[1:]) + 2)}"
     if token.type in {"th_open", "td_open"} and token.attrs.pop("style", None) == (
         "text-align:right"
     ):

@@ -1,7 +1,7 @@
 """The geometry of a timeline: rows of steps, with bars from 0 to 1. Pure.
 
-A step's id is its path: the tasks down to it, then its number (`0.2/3`). Each task is a lane, so
-that what ran at once lies side by side; its steps are rows below it. Steps of one name in a row
+A step's id is its path: the tasks down to it, then its number (`0.2/3`). Each task of several steps
+is a lane, so that what ran at once lies side by side; its steps are rows below it. Steps of one name in a row
 share a line, and what is too long is cut into chunks that a page may fold.
 """
 
@@ -181,10 +181,12 @@ def _rows(steps: Sequence[Step], bars: Mapping[str, tuple[Bar, ...]]) -> list[Ro
     rows: list[Row] = []
     for path in sorted(tasks, key=_numbers):
         found, depth = _in_order(tasks[path]), path.count(".")
-        count = "1 step" if len(found) == 1 else f"{len(found)} steps"
+        if len(found) == 1:
+            rows += _steps(found, bars, depth)
+            continue
         drawn = tuple(_merged([bar for step in found for bar in bars[step.id]]))
-        label = "main task" if not depth else f"task {path.partition('.')[2]}"
-        rows.append(Row(label, count, depth, drawn, is_lane=True))
+        label = f"task {path.partition('.')[2]}" if depth else "main task"
+        rows.append(Row(label, f"{len(found)} steps", depth, drawn, is_lane=True))
         rows += _steps(found, bars, depth + 1)
     return rows
 

@@ -16,7 +16,22 @@ from moderately.web.render import (
 )
 
 TAGS = {
-    *("a", "blockquote", "br", "code", "details", "div", "em", "h4", "h5", "h6", "hr", "li", "ol"),
+    *(
+        "a",
+        "blockquote",
+        "br",
+        "code",
+        "details",
+        "div",
+        "em",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "hr",
+        "li",
+        "ol",
+    ),
     *("p", "pre", "s", "span", "strong", "summary", "table", "tbody", "td", "th", "thead", "tr"),
     "ul",
 }
@@ -191,7 +206,7 @@ def test_markdown_is_told_from_plain_text(text: str, *, expected: bool) -> None:
 
 def test_markdown_is_rendered_below_the_pages_headings() -> None:
     html = render_markdown("# One\n\n**two** `three`\n\n| a |\n|--:|\n| 1 |\n")
-    assert "<h4>One</h4>" in html
+    assert "<h3>One</h3>" in html
     assert "<strong>two</strong> <code>three</code>" in html
     assert '<td class="number">1</td>' in html
     assert "style" not in html

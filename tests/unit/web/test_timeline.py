@@ -90,6 +90,7 @@ def test_tries_of_a_step_and_the_delays_between_them_are_bars() -> None:
 def test_tasks_are_lanes_below_the_task_that_spawned_them() -> None:
     steps = [
         step("0.2/1", "right", 1, 3),
+        step("0.2/2", "and on", 3, 4),
         step("0/1", "first", 0, 1),
         step("0.10/1", "last", 3, 4),
         step("0.2.1/1", "inner", 2, 3),
@@ -97,8 +98,7 @@ def test_tasks_are_lanes_below_the_task_that_spawned_them() -> None:
     ]
     assert rows(timeline(execution(), steps, STARTED, 0)) == [
         *[("main task", 0), ("first", 1), ("then", 1)],
-        *[("task 2", 1), ("right", 2), ("task 2.1", 2), ("inner", 3)],
-        *[("task 10", 1), ("last", 2)],
+        *[("task 2", 1), ("right", 2), ("and on", 2), ("inner", 2), ("last", 1)],
     ]
 
 

@@ -90,10 +90,11 @@ function appendEvent({ seq, type, data, created_at: at }) {
   time.dateTime = at;
   const text = type === "log" ? `${data.level}: ${data.message}` : JSON.stringify(data);
   row.append(cell("seq", seq), " ", time, " ", cell("kind", type), " ", cell("data", text.slice(0, 300)));
-  const wasAtEnd = list.scrollTop + list.clientHeight >= list.scrollHeight - 4;
+  const box = list.parentElement;
+  const wasAtEnd = box.scrollTop + box.clientHeight >= box.scrollHeight - 4;
   list.append(row);
   localTimes(row);
-  if (wasAtEnd) list.scrollTop = list.scrollHeight;
+  if (wasAtEnd) box.scrollTop = box.scrollHeight;
 }
 
 function cell(name, text) {
