@@ -1,8 +1,8 @@
 """The geometry of a timeline: rows of steps, with bars from 0 to 1. Pure.
 
 A step's id is its path: the tasks down to it, then its number (`0.2/3`). Each task of several steps
-is a lane, so that what ran at once lies side by side; its steps are rows below it. Steps of one name in a row
-share a line, and what is too long is cut into chunks that a page may fold.
+is a lane, so that what ran at once lies side by side; its steps are rows below it. Steps of one
+name in a row share a line, and what is too long is cut into chunks that a page may fold.
 """
 
 import itertools
