@@ -1,7 +1,7 @@
 """The dashboard: pages rendered on the server, over the use cases."""
 
 from moderately.http import Resource
-from moderately.web import executions, signing, system
+from moderately.web import events, executions, signing, system
 from moderately.web.pages import Site
 
 __all__ = ["make_pages"]
@@ -14,5 +14,6 @@ def make_pages() -> dict[str, Resource]:
         **site.assets.resources(),
         **signing.pages(site),
         **executions.pages(site),
+        **events.pages(site),
         **system.pages(site),
     }
