@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from moderately.protocol.vocabulary import BODY_LIMIT_BYTES, MAX_WAIT_SECONDS
+from moderately.protocol.vocabulary import BODY_LIMIT_BYTES, HEARTBEAT_SECONDS, MAX_WAIT_SECONDS
 
 __all__ = ["SETTINGS", "Setting", "Settings", "SettingsError", "default_data", "load_settings"]
 
@@ -41,6 +41,7 @@ class Settings:
     lease: float = 15.0
     retention: float | None = None
     max_wait: float = MAX_WAIT_SECONDS
+    heartbeat: float = HEARTBEAT_SECONDS
     body_limit: int = BODY_LIMIT_BYTES
     log_level: str = "info"
     chaos_log: Path | None = None
@@ -272,6 +273,14 @@ SETTINGS: Final = (
         "seconds from 0 to 3600",
         "The longest that a reply is held for a caller who waits.",
         _between(0, 3600, float),
+    ),
+    Setting(
+        "heartbeat",
+        "MODERATELY_HEARTBEAT",
+        "--heartbeat",
+        "seconds from 0.1 to 3600",
+        "After how much silence a stream of events says that it is alive.",
+        _between(0.1, 3600, float),
     ),
     Setting(
         "body_limit",

@@ -83,6 +83,7 @@ def test_any_sequence_of_commands_keeps_to_the_table(commands: list[Command]) ->
             continue
         assert after.status is TRANSITIONS[execution.status, type(command)]
         assert after.event_seq == execution.event_seq + len(events)
+        assert events or after.status is execution.status
         assert after.updated_at == now
         assert after.fence == execution.fence + isinstance(command, Start)
         assert (after.paused_at is not None) == (after.status is Status.PAUSED)
@@ -118,3 +119,32 @@ def test_a_repeated_create_gets_the_execution_as_it_was_created() -> None:
     running, _ = decide(new(), Start(), 2)
     done, _ = decide(running, Complete(1, "x"), 3)
     assert as_created(done) == new()
+
+
+def test_the_start_of_a_step_is_an_event_only_where_its_effect_may_be_in_doubt() -> None:
+    running, _ = decide(new(), Start(), 2)
+    for effects, kinds in (("idempotent", []), ("unsafe", ["step.started"])):
+        step = Step("0/1", "step", "s", "started", effects=effects)
+        entered, events = decide(running, Enter(running.fence, step), 3)
+        assert [event.type for event in events] == kinds
+        assert entered.in_flight == {"0/1": {"name": "s", "effects": effects}}
+
+
+def test_what_messages_have_used_adds_up() -> None:
+    running, _ = decide(new(), Start(), 2)
+    used = {"input_tokens": 5, "output_tokens": 2, "cost": 0.5}
+    messages = (
+        NewEvent("message", {"role": "assistant", "content": "a", **used}),
+        NewEvent("message", {"role": "user", "content": "b"}),
+        NewEvent("message", {"role": "assistant", "content": "c", "output_tokens": 1}),
+    )
+    after, _ = decide(running, Note(running.fence, messages), 3)
+    assert after.usage == {"input_tokens": 5, "output_tokens": 3, "cost": 0.5}
+
+
+def test_what_goes_on_after_a_pause_says_so() -> None:
+    running, _ = decide(new(), Start(), 2)
+    paused, _ = decide(running, Pause(1, FOREVER, {"kind": "input"}, ("0/1",), "waiting"), 3)
+    for command in (Settle(Step("0/1", "input", "s", "completed")), Wake()):
+        _, events = decide(paused, command, 4)
+        assert events[-1].type == "execution.resumed"

@@ -1,6 +1,7 @@
 """The application: its routes, and what stands before them."""
 
 import itertools
+import logging
 import re
 import secrets
 import time
@@ -11,6 +12,7 @@ from typing import Final
 
 from moderately.api import handlers
 from moderately.api.operator import Metrics, Operator
+from moderately.domain.errors import DomainError
 from moderately.http import (
     ApiOptions,
     Call,
@@ -22,6 +24,7 @@ from moderately.http import (
     Send,
     problem,
 )
+from moderately.http.streams import OUTLET, Outlet, Stream
 from moderately.protocol import routes
 from moderately.protocol.problems import Code
 from moderately.service import Service
@@ -29,6 +32,8 @@ from moderately.service import Service
 __all__ = ["ApiOptions", "create_app"]
 
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_log = logging.getLogger("moderately.api")
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HUNG_UP: Final = 499
@@ -58,6 +63,7 @@ def create_app(
         f"{one}/move": Resource(post=handlers.move_execution),
         f"{one}/steps": Resource(get=handlers.list_steps),
         f"{one}/events": Resource(get=handlers.list_events),
+        routes.EVENTS: Resource(get=handlers.list_team_events),
         agents: Resource(get=handlers.list_agents),
         f"{agents}/{{id}}": Resource(get=handlers.retrieve_agent),
         f"{agents}/{{id}}/versions": Resource(get=handlers.list_agent_versions),
@@ -103,9 +109,10 @@ class _App:
         call = Call(scope, receive, self._service, self._options, identifier)
         call.request_id = self._name(call)
         status = _HUNG_UP
+        stream: Stream | None = None
         try:
             reply = _nothing(call) if resource is None else await resource.answer(call)
-            status = reply.status
+            status, stream = reply.status, reply.stream
             await _send(reply, call, send)
         except HungUp:
             pass
@@ -113,6 +120,8 @@ class _App:
             seconds = time.perf_counter() - started
             route = "unknown" if resource is None else path
             self._metrics.observe(call.method, route, status, seconds)
+            if stream is not None:
+                await _send_stream(stream, call, scope["extensions"][OUTLET]["self"], send)
 
     def _name(self, call: Call) -> str:
         name = call.header(routes.REQUEST_ID)
@@ -140,12 +149,29 @@ def _nothing(call: Call) -> Reply:
 
 async def _send(reply: Reply, call: Call, send: Send) -> None:
     headers = [(b"x-request-id", call.request_id.encode("ascii"))]
-    if reply.body:
+    if reply.body or reply.stream is not None:
         headers.append((b"content-type", reply.media_type.encode("ascii")))
-    if reply.status != HTTPStatus.NO_CONTENT:
+    if reply.status != HTTPStatus.NO_CONTENT and reply.stream is None:
         headers.append((b"content-length", b"%d" % len(reply.body)))
     for name, value in reply.headers.items():
         headers.append((name.lower().encode("ascii"), value.encode("latin-1")))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    if reply.stream is not None:
+        return
     body = b"" if call.method == "HEAD" else reply.body
     await send({"type": "http.response.body", "body": body})
+
+
+async def _send_stream(stream: Stream, call: Call, outlet: Outlet, send: Send) -> None:
+    """Send what a stream has, to its end; break off where it cannot go on."""
+    try:
+        if call.method != "HEAD":
+            await stream.run(outlet)
+    except DomainError:
+        outlet.abort()
+    except Exception:  # noqa: BLE001 - it is in the log, under the request's id
+        _log.exception("the stream of request %s failed", call.request_id)
+        outlet.abort()
+    finally:
+        stream.close()
+    await send({"type": "http.response.body", "body": b""})

@@ -18,7 +18,16 @@ from moderately.http.fields import (
     new_fork,
     optional_text,
 )
+from moderately.http.follow import (
+    LAST_EVENT,
+    event_filter,
+    execution_stream,
+    read_place,
+    team_stream,
+    wants_stream,
+)
 from moderately.protocol import routes
+from moderately.protocol.events import EVENTS_VERSION
 from moderately.protocol.vocabulary import DEFAULT_PAGE_SIZE, IDENTIFIER_LIMIT, MAX_PAGE_SIZE
 from moderately.service import Created
 
@@ -32,6 +41,7 @@ __all__ = [
     "list_events",
     "list_executions",
     "list_steps",
+    "list_team_events",
     "move_execution",
     "resume_execution",
     "retrieve_agent",
@@ -41,7 +51,6 @@ __all__ = [
 _KEY: Final = re.compile(rf"[\x21-\x7e]{{1,{IDENTIFIER_LIMIT}}}")
 _REASON_LIMIT: Final = 1000
 _EVENT_LIMIT: Final = 1000
-_LAST_EVENT: Final = 10**15
 _MOVE_FIELDS: Final = frozenset({"to"})
 _CANCEL_FIELDS: Final = frozenset({"reason"})
 _canonical: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
@@ -169,18 +178,43 @@ async def list_steps(call: Call) -> Reply:
 
 async def list_events(call: Call) -> Reply:
     """`GET /agent-executions/{id}/events`."""
-    after = call.query.integer("after", 0, 0, _LAST_EVENT)
+    if wants_stream(call):
+        return await execution_stream(call)
+    after = call.query.integer("after", 0, 0, LAST_EVENT)
     limit = call.query.integer("limit", 100, 1, _EVENT_LIMIT)
     wait = call.wait()
     call.query.done()
     found = await call.held(
-        lambda seconds: call.service.events(
+        lambda seconds: call.service.events.page(
             call.principal, call.identifier, after=after, limit=limit, wait=seconds
         ),
         wait,
         lambda events: events.is_terminal or bool(events.items),
     )
-    return wait.tell(json_reply(wire.event_page(found, after)))
+    return wait.tell(_versioned(json_reply(wire.event_page(found, after))))
+
+
+def _versioned(reply: Reply) -> Reply:
+    reply.headers[routes.EVENTS_VERSION] = str(EVENTS_VERSION)
+    return reply
+
+
+async def list_team_events(call: Call) -> Reply:
+    """`GET /events`."""
+    if wants_stream(call):
+        return await team_stream(call)
+    wanted, place = event_filter(call.query), read_place(call)
+    limit = call.query.integer("limit", 100, 1, _EVENT_LIMIT)
+    wait = call.wait()
+    call.query.done()
+    found = await call.held(
+        lambda seconds: call.service.events.team_page(
+            call.principal, wanted, place, limit=limit, wait=seconds
+        ),
+        wait,
+        lambda page: place is None or bool(page.told),
+    )
+    return wait.tell(_versioned(json_reply(wire.team_event_page(found))))
 
 
 async def list_agents(call: Call) -> Reply:

@@ -3,17 +3,19 @@
 from typing import Any, Final
 
 from moderately.api.openapi_durable import FORK, MOVE, RESUME
+from moderately.api.openapi_events import events_operation, team_events_operation
 from moderately.api.openapi_parts import (
     HEADERS,
     PAGE,
     PAGE_SIZE,
-    integer,
+    applied,
     items_of,
     operation,
     path_id,
     query_of,
     ref,
     reply_of,
+    wait_of,
 )
 from moderately.api.schemas import NO_NUL, component_schemas, nullable
 from moderately.domain.listing import CURSOR_PATTERN
@@ -91,7 +93,8 @@ def openapi_document(options: ApiOptions) -> Json:
             f"{one}/fork": {"post": _fork()},
             f"{one}/move": {"post": _move()},
             f"{one}/steps": {"get": _steps()},
-            f"{one}/events": {"get": _events(options)},
+            f"{one}/events": {"get": events_operation(options, _ID)},
+            "/events": {"get": team_events_operation(options)},
             "/agents": {"get": _agents()},
             "/agents/{id}": {"get": _agent()},
             "/agents/{id}/versions": {"get": _versions()},
@@ -108,21 +111,6 @@ def openapi_document(options: ApiOptions) -> Json:
             },
         },
     }
-
-
-def _wait(options: ApiOptions) -> tuple[Json, Json]:
-    seconds = {"type": "number", "minimum": 0}
-    limit = f"{options.max_wait:g} s at most"
-    return (
-        query_of("wait", seconds, f"Hold the reply until it has ended, so many seconds; {limit}."),
-        {
-            "name": "Prefer",
-            "in": "header",
-            "description": f"`wait=N` (RFC 7240): as the query's `wait`; {limit}.",
-            "schema": {"type": "string"},
-            "example": "wait=10",
-        },
-    )
 
 
 _KEY: Final[Json] = {
@@ -201,19 +189,14 @@ def _list() -> Json:
 
 def _retrieve(options: ApiOptions) -> Json:
     reply = reply_of("The execution.", "ExecutionObject", _EXECUTION)
-    reply["headers"] = _applied()
+    reply["headers"] = applied()
     return operation(
         "retrieve_execution",
         "Retrieve an execution, and wait for its end if asked to.",
         ("200", reply),
         "404",
-        parameters=(path_id(_ID), *_wait(options)),
+        parameters=(path_id(_ID), *wait_of(options)),
     )
-
-
-def _applied() -> Json:
-    text = {"type": "string"}
-    return {"Preference-Applied": {"description": "`wait=N`, as applied.", "schema": text}}
 
 
 def _delete() -> Json:
@@ -291,23 +274,6 @@ def _steps() -> Json:
         ("200", reply_of("All of them, in order.", items_of("StepObject"))),
         "404",
         parameters=(path_id(_ID),),
-    )
-
-
-def _events(options: ApiOptions) -> Json:
-    reply = reply_of("Events in order.", "EventPage")
-    reply["headers"] = _applied()
-    return operation(
-        "list_events",
-        "List an execution's events, and wait for the next if asked to.",
-        ("200", reply),
-        "404",
-        parameters=(
-            path_id(_ID),
-            integer("after", 0, 0, 10**15, "The number of the last event that you have."),
-            integer("limit", 100, 1, 1000, "How many at most."),
-            *_wait(options),
-        ),
     )
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from moderately.http import ApiOptions
 from moderately.http.fields import MAX_PAGE
 from moderately.protocol.problems import PROBLEM_MEDIA_TYPE, Code
 from moderately.protocol.vocabulary import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
@@ -10,6 +11,7 @@ __all__ = [
     "HEADERS",
     "PAGE",
     "PAGE_SIZE",
+    "applied",
     "integer",
     "items_of",
     "operation",
@@ -17,6 +19,7 @@ __all__ = [
     "query_of",
     "ref",
     "reply_of",
+    "wait_of",
 ]
 
 Json = dict[str, Any]
@@ -27,6 +30,7 @@ _REFUSALS: Final[dict[str, tuple[str, Code]]] = {
     "404": ("There is no such thing in this team.", Code.EXECUTION_NOT_FOUND),
     "405": ("The path has no such method.", Code.METHOD_NOT_ALLOWED),
     "409": ("The execution is not in a state for that.", Code.EXECUTION_TERMINAL),
+    "410": ("The database does not know the cursor.", Code.CURSOR_RESET),
     "413": ("The body is too large.", Code.BODY_TOO_LARGE),
     "415": ("The body is not JSON.", Code.UNSUPPORTED_MEDIA_TYPE),
     "422": ("The idempotency key came with another body before.", Code.IDEMPOTENCY_KEY_REUSED),
@@ -135,6 +139,28 @@ def integer(name: str, default: int, low: int, high: int, description: str) -> J
     """A parameter of the query that is an integer between two bounds."""
     schema = {"type": "integer", "minimum": low, "maximum": high, "default": default}
     return query_of(name, schema, description)
+
+
+def wait_of(options: ApiOptions) -> tuple[Json, Json]:
+    """The two ways to ask for a reply that is held."""
+    seconds = {"type": "number", "minimum": 0}
+    limit = f"{options.max_wait:g} s at most"
+    return (
+        query_of("wait", seconds, f"Hold the reply until it has ended, so many seconds; {limit}."),
+        {
+            "name": "Prefer",
+            "in": "header",
+            "description": f"`wait=N` (RFC 7240): as the query's `wait`; {limit}.",
+            "schema": {"type": "string"},
+            "example": "wait=10",
+        },
+    )
+
+
+def applied() -> Json:
+    """The header that says how long a reply was held at most."""
+    text = {"type": "string"}
+    return {"Preference-Applied": {"description": "`wait=N`, as applied.", "schema": text}}
 
 
 PAGE: Final = integer("page", 1, 1, MAX_PAGE, "Which page, from 1.")

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
+from moderately.api.openapi_events import describe_events
 from moderately.http.fields import (
     MAX_PRIORITY,
     MAX_STEPS,
@@ -12,6 +13,7 @@ from moderately.http.fields import (
     METADATA_VALUE_LIMIT,
 )
 from moderately.protocol import wire
+from moderately.protocol.events import EVENT_DATA
 from moderately.protocol.problems import Code, Problem
 from moderately.protocol.vocabulary import IDENTIFIER_LIMIT, Status
 
@@ -47,6 +49,9 @@ _TYPES: Final = (
     wire.StepObject,
     wire.EventObject,
     wire.EventPage,
+    wire.TeamEventObject,
+    wire.TeamEventPage,
+    wire.StreamEndObject,
     wire.AgentObject,
     wire.AgentVersionObject,
     wire.PageInfo,
@@ -57,7 +62,7 @@ _TYPES: Final = (
 def component_schemas() -> Json:
     """The schemas by name."""
     schemas: Json = {}
-    for noun in _TYPES:
+    for noun in (*_TYPES, *dict.fromkeys(EVENT_DATA.values())):
         schema = TypeAdapter(noun).json_schema(ref_template="#/components/schemas/{model}")
         schemas |= schema.pop("$defs", {})
         schemas[noun.__name__] = schema
@@ -68,6 +73,7 @@ def component_schemas() -> Json:
             if name.endswith("_at"):
                 _set_format(found)
     schemas["Problem"]["properties"]["code"] = {"type": "string", "enum": [c.value for c in Code]}
+    describe_events(schemas)
     schemas["NewExecution"] = _new_execution()
     return schemas
 

@@ -65,6 +65,7 @@ def serve(
     poll: Poll = None,
     retention: Annotated[str | None, typer.Option(help=_help("retention"))] = None,
     max_wait: Annotated[str | None, typer.Option(help=_help("max_wait"))] = None,
+    heartbeat: Annotated[str | None, typer.Option(help=_help("heartbeat"))] = None,
     body_limit: Annotated[str | None, typer.Option(help=_help("body_limit"))] = None,
     log_level: LogLevel = None,
 ) -> None:
@@ -97,6 +98,7 @@ def serve(
             "poll": poll,
             "retention": retention,
             "max_wait": max_wait,
+            "heartbeat": heartbeat,
             "body_limit": body_limit,
             "log_level": log_level,
         },

@@ -132,7 +132,7 @@ def _retried(data: dict[str, Any]) -> str:
 
 
 def _step_completed(data: dict[str, Any]) -> str | None:
-    if "kind" in data:
+    if data["kind"] != "step":
         return None
     return f"  step {data['name']} ({data['duration_ms']:.0f} ms)"
 

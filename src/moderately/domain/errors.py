@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AgentNotFound",
     "Conflict",
+    "CursorReset",
     "DomainError",
     "ExecutionNotFound",
     "ExecutionNotTerminal",
@@ -141,6 +142,24 @@ class Unavailable(DomainError):
     def __init__(self, message: str, *, retry_after: int = 1) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class CursorReset(DomainError):
+    """A cursor stands for nothing in this database: it was restored, or what it meant is pruned.
+
+    Attributes:
+        cursor: The newest one, to go on from.
+    """
+
+    code = Code.CURSOR_RESET
+
+    def __init__(self, cursor: str) -> None:
+        super().__init__(
+            "This database does not know the cursor: it was restored from a backup, or has pruned"
+            " what the cursor stood for. Look at the executions anew, and go on from the cursor"
+            " that comes with this."
+        )
+        self.cursor = cursor
 
 
 class IllegalTransition(Exception):

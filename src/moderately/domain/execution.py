@@ -112,6 +112,7 @@ class Execution(NamedTuple):
         worker_id: The worker that runs it, or ran it last.
         fence: The token of the newest claim; 0 before the first. Every write of a run must match.
         event_seq: The sequence number of the newest event.
+        usage: What its steps have used so far, as they told of it.
         (the others are described by the wire)
     """
 
@@ -151,6 +152,7 @@ class Execution(NamedTuple):
     completed_at: int | None = None
     failed_at: int | None = None
     cancelled_at: int | None = None
+    usage: dict[str, Any] | None = None
 
 
 FOREVER: Final = 2**62

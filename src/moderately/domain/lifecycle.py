@@ -38,7 +38,7 @@ from moderately.domain.errors import ExecutionTerminal, FencedOut, IllegalTransi
 from moderately.domain.execution import Execution, NewEvent, Step
 from moderately.protocol.vocabulary import Status
 
-__all__ = ["TRANSITIONS", "as_created", "created_event", "decide"]
+__all__ = ["TRANSITIONS", "as_created", "created_event", "decide", "started_event"]
 
 
 TRANSITIONS: Final[dict[tuple[Status, type[Command]], Status]] = {
@@ -66,6 +66,8 @@ TRANSITIONS: Final[dict[tuple[Status, type[Command]], Status]] = {
     (Status.PAUSED, Move): Status.PAUSED,
     (Status.PAUSED, Cancel): Status.CANCELLED,
 }
+
+_USED: Final = ("input_tokens", "output_tokens", "cost")
 
 Changes = dict[str, Any]
 Effect = tuple[Changes, list[NewEvent]]
@@ -105,6 +107,8 @@ def decide(execution: Execution, command: Command, now: int) -> tuple[Execution,
     changes, events = _EFFECTS[type(command)](execution, command, now)
     if execution.status is Status.PAUSED and status is not Status.PAUSED:
         changes |= _unpaused(execution, now)
+        if status is Status.PENDING:
+            events.append(NewEvent("execution.resumed", {}))
     after = execution._replace(
         status=status, updated_at=now, event_seq=execution.event_seq + len(events), **changes
     )
@@ -170,7 +174,11 @@ def _retry_later(execution: Execution, command: RetryLater, now: int) -> Effect:
             "message": f"Attempt {execution.attempt} failed and is tried again.",
             "error": error,
         },
-    }, [NewEvent("execution.retried", {"error": error, "attempt": execution.attempt})]
+    }, [NewEvent("execution.retried", _again(execution, error, command.run_at))]
+
+
+def _again(execution: Execution, error: dict[str, Any], run_at: int) -> dict[str, Any]:
+    return {"error": error, "attempt": execution.attempt, "run_at": run_at}
 
 
 def _release(execution: Execution, command: Release, now: int) -> Effect:
@@ -226,7 +234,8 @@ def _enter(execution: Execution, command: Enter, now: int) -> Effect:
     step = command.step
     entered = {"name": step.name, "effects": step.effects}
     changes = {"in_flight": {**(execution.in_flight or {}), step.id: entered}}
-    return changes, [NewEvent("step.started", {"id": step.id, "name": step.name})]
+    # That any other step has begun is of account only until it ends: its end tells the time.
+    return changes, [started_event(step)] if step.effects == "unsafe" else []
 
 
 def _record(execution: Execution, command: Record, now: int) -> Effect:
@@ -240,7 +249,7 @@ def _record(execution: Execution, command: Record, now: int) -> Effect:
 def _wait(execution: Execution, command: Wait | Spawn, now: int) -> Effect:
     del now
     step = command.step
-    data = {"id": step.id, "kind": step.kind, "name": step.name, **(step.wait or {})}
+    data = {**_named(step), "attempt": step.attempt, **(step.wait or {})}
     changes: Changes = {"in_flight": _without(execution.in_flight, step.id)}
     if isinstance(command, Spawn):
         changes["child_count"] = execution.child_count + 1
@@ -258,8 +267,16 @@ def _settle(execution: Execution, command: Settle, now: int) -> Effect:
 
 
 def _note(execution: Execution, command: Note, now: int) -> Effect:
-    del execution, now
-    return {}, list(command.events)
+    del now
+    messages = [event.data for event in command.events if event.type == "message"]
+    if not messages:
+        return {}, list(command.events)
+    usage = dict(execution.usage or {})
+    for data in messages:
+        for name in _USED:
+            if name in data:
+                usage[name] = usage.get(name, 0) + data[name]
+    return {"usage": usage or None}, list(command.events)
 
 
 def _without(
@@ -268,15 +285,25 @@ def _without(
     return {key: step for key, step in (in_flight or {}).items() if key != step_id} or None
 
 
+def _named(step: Step) -> dict[str, Any]:
+    return {"id": step.id, "name": step.name, "kind": step.kind}
+
+
 def _outcome_event(step: Step) -> NewEvent:
-    data: dict[str, Any] = {"id": step.id, "name": step.name}
-    if step.kind != "step":
-        data["kind"] = step.kind
+    data = _named(step)
     if step.ended_at is not None:
+        data["started_at"] = step.started_at
         data["duration_ms"] = (step.ended_at - step.started_at) / 1000
+        data["attempt"], data["tries"] = step.attempt, step.tries
     if step.error is not None:
         data["error"] = {"type": step.error["type"], "message": step.error["message"]}
     return NewEvent(f"step.{step.status}", data)
+
+
+def started_event(step: Step) -> NewEvent:
+    """That a step has begun: on record for an unsafe one, live only for any other."""
+    data = {**_named(step), "effects": step.effects, "attempt": step.attempt}
+    return NewEvent("step.started", data)
 
 
 _EFFECTS: Final[dict[type[Command], Any]] = {

@@ -16,16 +16,19 @@ from moderately.domain.execution import Event, Execution, NewEvent, Step
 from moderately.domain.fairness import Turns
 from moderately.domain.keys import Key
 from moderately.domain.listing import ExecutionList, ListQuery
+from moderately.domain.log import Commit, LiveEvent
 from moderately.domain.workers import Worker
 from moderately.protocol.vocabulary import Status
 
 __all__ = [
     "Answer",
     "Change",
+    "CommitListener",
     "Created",
     "Idempotency",
     "KeyStore",
     "Listener",
+    "LiveListener",
     "Store",
     "Work",
     "WorkListener",
@@ -104,6 +107,12 @@ Listener = Callable[[Sequence[Change]], None]
 WorkListener = Callable[[Work], None]
 """Called on the store's event loop when other processes have made work."""
 
+CommitListener = Callable[[], None]
+"""Called on the store's event loop when the log may have more; it has to be cheap."""
+
+LiveListener = Callable[[Sequence[LiveEvent]], None]
+"""Called on the store's event loop with events that are not stored."""
+
 
 Answer = Callable[[Step, int], Step]
 """Makes a wait's outcome of the wait and the time; raises `InvalidRequest` where it cannot."""
@@ -131,6 +140,8 @@ class Store(Protocol):
         *,
         watched: Collection[str] = (),
         on_work: WorkListener | None = None,
+        on_commit: CommitListener | None = None,
+        on_live: LiveListener | None = None,
     ) -> None:
         """Call this after each commit.
 
@@ -139,6 +150,26 @@ class Store(Protocol):
             watched: The executions of which to hear also what other processes do; looked at anew
                 each time.
             on_work: What to call when other processes have made work.
+            on_commit: What to call after each commit that recorded events, here or elsewhere, and
+                whenever `commits` may give more for another reason.
+            on_live: What to call with the live-only events of executions that are in `watched`.
+                Those of other processes come once they have been told of it: see `watch`.
+        """
+        ...
+
+    def watch(self, execution_id: str) -> None:
+        """Ask the other processes for an execution's live-only events, from now on.
+
+        Call it when an execution comes to be in the `watched` of a subscriber with an `on_live`.
+        From then on the store asks by itself, every few seconds for as long as it stays there.
+        """
+        ...
+
+    def broadcast(self, events: Sequence[LiveEvent]) -> None:
+        """Tell of events to whoever watches their executions, here and in other processes.
+
+        Nothing is stored: what cannot be told at once, or to a process that has not asked for it,
+        is lost. Whoever hears of a later commit of this process has heard of these before.
         """
         ...
 
@@ -348,6 +379,33 @@ class Store(Protocol):
         """The events behind a number, in order."""
         ...
 
+    async def events_between(self, ranges: Sequence[tuple[str, int, int]]) -> Sequence[Event]:
+        """Events of any number of executions: what `Touch` names.
+
+        Args:
+            ranges: The execution, the number of the first event and that of the last.
+
+        Returns:
+            The events, as the ranges are ordered, each by number; without those that were deleted.
+        """
+        ...
+
+    async def commits(self, *, after: int, limit: int) -> Sequence[Commit]:
+        """The commits behind a number, in order.
+
+        No commit will ever come in between or before them: what is not certain yet is left for
+        later, and `on_commit` tells when it is.
+        """
+        ...
+
+    async def commit(self, number: int) -> Commit | None:
+        """One commit; None if there is none, or none any more."""
+        ...
+
+    async def newest_commit(self) -> Commit | None:
+        """The newest commit that `commits` would give; None if there is none."""
+        ...
+
     async def delete(self, team_id: str, execution_id: str) -> None:
         """Remove an execution that has ended, with all that belongs to it.
 
@@ -360,9 +418,11 @@ class Store(Protocol):
     async def prune(self, before: int, limit: int) -> int:
         """Remove executions that ended before a time, and give their room back.
 
+        Of the log, too, what is older than that is removed bit by bit; never its newest commit.
+
         Args:
             before: The time, in microseconds.
-            limit: How many at most.
+            limit: How many executions at most.
 
         Returns:
             How many were removed.

@@ -35,12 +35,14 @@ class ApiOptions:
     Attributes:
         body_limit: The largest request body, in bytes.
         max_wait: The longest that a reply is held, in seconds.
+        heartbeat: After how much silence a stream says that it is alive, in seconds.
         anonymous_team: The team of callers without a key; None where a key is asked for.
         version: The service's version.
     """
 
     body_limit: int
     max_wait: float
+    heartbeat: float
     anonymous_team: str | None
     version: str
 

@@ -33,6 +33,7 @@ __all__ = [
     "optional_seconds",
     "optional_text",
     "read_form",
+    "statuses",
 ]
 
 E = TypeVar("E", bound=StrEnum)
@@ -302,6 +303,13 @@ class Query:
             raise InvalidRequest.field(name, f"must be an integer from {low} to {high}")
         return int(text)
 
+    def flag(self, name: str) -> bool:
+        """Whether something is wanted: `true`, or `false`, as when nothing is said."""
+        text = self.one(name)
+        if text not in (None, "true", "false"):
+            raise InvalidRequest.field(name, "must be true or false")
+        return text == "true"
+
     def choice(self, name: str, default: E) -> E:
         """One of a vocabulary's words."""
         text = self.one(name)
@@ -327,6 +335,11 @@ def _word(words: type[E], text: str, name: str) -> E:
         raise InvalidRequest.field(name, f"must be one of {known}") from None
 
 
+def statuses(query: Query) -> tuple[Status, ...]:
+    """The statuses that a query names, each once."""
+    return tuple(dict.fromkeys(_word(Status, s, "status") for s in query.many("status")))
+
+
 def list_query(query: Query) -> ListQuery:
     """What a list asks for, from its query.
 
@@ -336,7 +349,7 @@ def list_query(query: Query) -> ListQuery:
     cursor = query.one("cursor")
     found = ListQuery(
         agent_id=optional_text(query.one("agent_id"), "agent_id"),
-        statuses=tuple(dict.fromkeys(_word(Status, s, "status") for s in query.many("status"))),
+        statuses=statuses(query),
         created_after=moment(query.one("created_after"), "created_after"),
         created_before=moment(query.one("created_before"), "created_before"),
         metadata=query.prefixed("metadata."),

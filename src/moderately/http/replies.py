@@ -9,16 +9,18 @@ from typing import Any, Final
 from pydantic_core import to_json
 
 from moderately.domain.errors import (
+    CursorReset,
     DomainError,
     ExecutionTerminal,
     Unauthenticated,
     Unavailable,
 )
+from moderately.http.streams import Stream
 from moderately.http.wire import execution_object
 from moderately.protocol import routes
 from moderately.protocol.problems import PROBLEM_MEDIA_TYPE, Code, Detail
 
-__all__ = ["STATUS_OF", "Reply", "TooLarge", "json_reply", "problem", "refusal"]
+__all__ = ["STATUS_OF", "Reply", "TooLarge", "json_bytes", "json_reply", "problem", "refusal"]
 
 STATUS_OF: Final[Mapping[Code, int]] = {
     Code.INVALID_REQUEST: 400,
@@ -32,6 +34,7 @@ STATUS_OF: Final[Mapping[Code, int]] = {
     Code.CONFLICT: 409,
     Code.EXECUTION_TERMINAL: 409,
     Code.EXECUTION_NOT_TERMINAL: 409,
+    Code.CURSOR_RESET: 410,
     Code.REQUEST_IN_PROGRESS: 409,
     Code.BODY_TOO_LARGE: 413,
     Code.UNSUPPORTED_MEDIA_TYPE: 415,
@@ -44,12 +47,17 @@ STATUS_OF: Final[Mapping[Code, int]] = {
 
 @dataclass(slots=True)
 class Reply:
-    """A reply: its status, its body, and headers beside the content type."""
+    """A reply: its status, its body, and headers beside the content type.
+
+    Attributes:
+        stream: What goes on writing, in place of a body.
+    """
 
     status: int
     body: bytes = b""
     media_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
+    stream: Stream | None = None
 
 
 class TooLarge(DomainError):
@@ -58,14 +66,19 @@ class TooLarge(DomainError):
     code = Code.BODY_TOO_LARGE
 
 
-def json_reply(value: Any, status: int = 200) -> Reply:
-    """A reply with a JSON body."""
+def json_bytes(value: Any) -> bytes:
+    """JSON, for a reply."""
     try:
-        return Reply(status, to_json(value))
+        return to_json(value)
     except ValueError:
         # An agent's output may hold half a surrogate pair, which only an escape can carry, or nest
         # deeper than the fast encoder goes.
-        return Reply(status, json.dumps(value, separators=(",", ":")).encode())
+        return json.dumps(value, separators=(",", ":")).encode()
+
+
+def json_reply(value: Any, status: int = 200) -> Reply:
+    """A reply with a JSON body."""
+    return Reply(status, json_bytes(value))
 
 
 def problem(
@@ -99,9 +112,11 @@ def _problem(
 
 def refusal(error: DomainError, request_id: str) -> Reply:
     """The reply to what was refused."""
-    extra = {}
+    extra: dict[str, Any] = {}
     if isinstance(error, ExecutionTerminal):
         extra["execution"] = execution_object(error.execution)
+    if isinstance(error, CursorReset):
+        extra["cursor"] = error.cursor
     reply = _problem(error.code, error.message, request_id, error.details, extra)
     if isinstance(error, Unauthenticated):
         reply.headers["WWW-Authenticate"] = "Bearer"

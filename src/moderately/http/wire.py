@@ -2,11 +2,12 @@
 
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from moderately.domain.agents import Agent, AgentVersion
 from moderately.domain.execution import FOREVER, Event, Execution, Step
 from moderately.domain.listing import ExecutionList
+from moderately.domain.log import LiveEvent
 from moderately.protocol.wire import (
     AgentObject,
     AgentVersionObject,
@@ -18,19 +19,29 @@ from moderately.protocol.wire import (
     ExecutionPage,
     PageInfo,
     StepObject,
+    TeamEventObject,
+    TeamEventPage,
+    Usage,
 )
-from moderately.service import EventList
+from moderately.service import EventList, TeamPage, Told
 
 __all__ = [
     "agent_object",
+    "event_object",
     "event_page",
     "execution_object",
     "execution_page",
+    "live_object",
     "page_info",
     "step_object",
+    "team_event_object",
+    "team_event_page",
     "timestamp",
     "version_object",
 ]
+
+_TIMES: Final = ("started_at", "run_at", "wake_at")
+_OWN: Final = frozenset({"log", "custom", "message"})
 
 
 @lru_cache(maxsize=4096)
@@ -68,7 +79,7 @@ def execution_object(execution: Execution) -> ExecutionObject:
         "output_data": execution.output_data,
         "error": cast("ErrorObject | None", execution.error),
         "metadata": dict(execution.metadata),
-        "usage": {"steps": execution.step_count},
+        "usage": cast("Usage", {"steps": execution.step_count, **(execution.usage or {})}),
         "current_step": _current_step(execution),
         "attempt": execution.attempt,
         "priority": execution.priority,
@@ -134,29 +145,67 @@ def step_object(step: Step) -> StepObject:
         "error": step.error,
         "attempt": step.attempt,
         "tries": step.tries,
-        "wait": step.wait,
+        "wait": None if step.wait is None else _with_times(step.wait),
         "started_at": timestamp(step.started_at),
         "ended_at": _optional(step.ended_at),
         "duration_ms": None if ended is None else (ended - step.started_at) / 1000,
     }
 
 
-def _event_object(event: Event) -> EventObject:
+def _with_times(data: dict[str, Any]) -> dict[str, Any]:
+    """The same, its times as text."""
+    times = {name: timestamp(data[name]) for name in _TIMES if isinstance(data.get(name), int)}
+    return {**data, **times} if times else data
+
+
+def event_object(event: Event) -> EventObject:
+    """An event for the wire."""
+    # What an agent's own code has put into an event is left as it is.
+    data = event.data if event.type in _OWN else _with_times(event.data)
     return {
         "execution_id": event.execution_id,
         "seq": event.seq,
+        "type": event.type,
+        "data": data,
+        "created_at": timestamp(event.created_at),
+    }
+
+
+def live_object(event: LiveEvent, after: int) -> EventObject:
+    """A live-only event for the wire, with the number of the newest recorded one before it."""
+    return {
+        "execution_id": event.execution_id,
+        "seq": None,
+        "after": after,
+        "is_live": True,
         "type": event.type,
         "data": event.data,
         "created_at": timestamp(event.created_at),
     }
 
 
+def team_event_object(told: Told) -> TeamEventObject:
+    """An event on the team's stream."""
+    event, touch = told.event, told.touch
+    if not isinstance(event, Event) or touch is None:
+        raise TypeError("the team's stream has recorded events only, each of a commit")
+    return {**event_object(event), "agent_id": touch.agent_id, "status": touch.status.value}
+
+
+def team_event_page(page: TeamPage) -> TeamEventPage:
+    """Events of the team for the wire."""
+    return {
+        "items": [team_event_object(told) for told in page.told],
+        "next_after": page.place.encode(),
+    }
+
+
 def event_page(found: EventList, after: int) -> EventPage:
     """Events for the wire."""
-    items = [_event_object(event) for event in found.items]
+    items = [event_object(event) for event in found.items]
     return {
         "items": items,
-        "next_after": items[-1]["seq"] if items else after,
+        "next_after": found.items[-1].seq if items else after,
         "is_terminal": found.is_terminal,
     }
 

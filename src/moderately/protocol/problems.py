@@ -27,6 +27,7 @@ class Code(StrEnum):
     METHOD_NOT_ALLOWED = "method_not_allowed"
     NOT_ACCEPTABLE = "not_acceptable"
     CONFLICT = "conflict"
+    CURSOR_RESET = "cursor_reset"
     EXECUTION_TERMINAL = "execution_terminal"
     EXECUTION_NOT_TERMINAL = "execution_not_terminal"
     REQUEST_IN_PROGRESS = "request_in_progress"
@@ -57,3 +58,4 @@ class Problem(TypedDict):
     details: list[Detail]
     request_id: str
     execution: NotRequired[dict[str, Any]]
+    cursor: NotRequired[str]

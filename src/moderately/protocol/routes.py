@@ -5,9 +5,12 @@ from urllib.parse import quote
 
 __all__ = [
     "AGENTS",
+    "EVENTS",
+    "EVENTS_VERSION",
     "EXECUTIONS",
     "IDEMPOTENCY_KEY",
     "IDEMPOTENT_REPLAYED",
+    "LAST_EVENT_ID",
     "PREFER",
     "PREFERENCE_APPLIED",
     "REQUEST_ID",
@@ -24,10 +27,13 @@ __all__ = [
 ]
 
 AGENTS: Final = "/agents"
+EVENTS: Final = "/events"
 EXECUTIONS: Final = "/agent-executions"
 
+EVENTS_VERSION: Final = "Events-Version"
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 IDEMPOTENT_REPLAYED: Final = "Idempotent-Replayed"
+LAST_EVENT_ID: Final = "Last-Event-ID"
 PREFER: Final = "Prefer"
 PREFERENCE_APPLIED: Final = "Preference-Applied"
 REQUEST_ID: Final = "X-Request-Id"

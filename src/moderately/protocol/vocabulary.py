@@ -7,6 +7,7 @@ __all__ = [
     "BODY_LIMIT_BYTES",
     "DEFAULT_BASE_URL",
     "DEFAULT_PAGE_SIZE",
+    "HEARTBEAT_SECONDS",
     "IDENTIFIER_LIMIT",
     "MAX_PAGE_SIZE",
     "MAX_WAIT_SECONDS",
@@ -61,6 +62,9 @@ MAX_PAGE_SIZE: Final = 1000
 
 MAX_WAIT_SECONDS: Final = 60.0
 """The longest that the service holds a reply, unless it is set otherwise. Seconds."""
+
+HEARTBEAT_SECONDS: Final = 15.0
+"""After how much silence a stream says that it is alive, unless it is set otherwise. Seconds."""
 
 BODY_LIMIT_BYTES: Final = 1024 * 1024
 """The largest request body, unless the service is set otherwise. Bytes."""

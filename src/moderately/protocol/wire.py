@@ -24,6 +24,9 @@ __all__ = [
     "ExecutionPage",
     "PageInfo",
     "StepObject",
+    "StreamEndObject",
+    "TeamEventObject",
+    "TeamEventPage",
     "Usage",
 ]
 
@@ -45,9 +48,12 @@ class CurrentStep(TypedDict):
 
 
 class Usage(TypedDict):
-    """What an execution has used so far."""
+    """What an execution has used so far; of models, once its messages told. Cost in US dollars."""
 
     steps: int
+    input_tokens: NotRequired[int]
+    output_tokens: NotRequired[int]
+    cost: NotRequired[float]
 
 
 class ExecutionObject(TypedDict):
@@ -125,13 +131,26 @@ class StepObject(TypedDict):
 
 
 class EventObject(TypedDict):
-    """Something that happened to an execution; `seq` counts from 1 without a gap."""
+    """Something that happened to an execution; `seq` counts from 1 without a gap.
+
+    One that is live only (`is_live`) is not on record: its `seq` is null, and `after` is the number
+    of the newest recorded event before it.
+    """
 
     execution_id: str
-    seq: int
+    seq: int | None
     type: str
     data: dict[str, Any]
     created_at: str
+    after: NotRequired[int]
+    is_live: NotRequired[bool]
+
+
+class TeamEventObject(EventObject):
+    """An event on the team's stream; `status` is the execution's after the commit it belongs to."""
+
+    agent_id: str
+    status: str
 
 
 class EventPage(TypedDict):
@@ -140,6 +159,21 @@ class EventPage(TypedDict):
     items: list[EventObject]
     next_after: int
     is_terminal: bool
+
+
+class TeamEventPage(TypedDict):
+    """Events of all executions in the order of commits. `next_after` is the cursor behind them."""
+
+    items: list[TeamEventObject]
+    next_after: str
+
+
+class StreamEndObject(TypedDict):
+    """What ends an execution's stream."""
+
+    execution_id: str
+    status: str
+    last_seq: int
 
 
 class AgentVersionObject(TypedDict):

@@ -188,6 +188,7 @@ class Calls:
                     journal.ended(step._replace(tries=tries), None, error_of(error))
                 )
                 raise mark(error, step.id)
+            journal.retried(step._replace(tries=tries), error_of(error), delay)
             await journal.pause(delay)
 
     def _value(self, outcome: Step) -> Any:

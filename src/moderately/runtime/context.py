@@ -1,8 +1,9 @@
 """What an agent's code may call: `Context` in an async function, `SyncContext` in a plain one."""
 
 import asyncio
+import math
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar, overload
 from uuid import UUID
@@ -20,6 +21,7 @@ __all__ = ["Approval", "Context", "Interrupted", "Parked", "SyncContext"]
 T = TypeVar("T")
 
 _LEVELS = ("debug", "info", "warning", "error")
+_ROLES = ("system", "user", "assistant", "tool")
 
 
 class _Base:
@@ -123,8 +125,72 @@ class _Base:
         """
         self._emit("custom", {"name": checked(name), "data": data})
 
+    def message(
+        self,
+        content: Any,
+        *,
+        role: str = "assistant",
+        model: str | None = None,
+        tool_calls: Sequence[Mapping[str, Any]] = (),
+        tool_call_id: str | None = None,
+        input_tokens: int | None = None,
+        output_tokens: int | None = None,
+        cost: float | None = None,
+    ) -> None:
+        """Record a message of a conversation with a model, and what it took.
+
+        Within a step, it counts as the step's; the execution's `usage` adds all of them up.
+
+        Args:
+            content: What it says, as JSON.
+            role: Whose it is: `system`, `user`, `assistant` or `tool`.
+            model: Which model it is from.
+            tool_calls: The calls that it asks for: `{"id", "name", "arguments"}` each.
+            tool_call_id: Which call it answers.
+            input_tokens: What the model has read.
+            output_tokens: What the model has written.
+            cost: What it has cost, in US dollars; leave it out where that is not known.
+
+        Raises:
+            ValueError: If the role is none of these, a number is below 0, or something is not JSON.
+
+        Example:
+            >>> ctx.message("42", model="llama", input_tokens=812, output_tokens=1)
+        """
+        if role not in _ROLES:
+            raise ValueError(f"role is one of {', '.join(_ROLES)}; not {role!r}")
+        used = {"input_tokens": input_tokens, "output_tokens": output_tokens, "cost": cost}
+        for name, number in used.items():
+            if number is not None and not 0 <= number < math.inf:
+                raise ValueError(f"{name} is a number from 0 on; not {number!r}")
+        more = {"model": model, "tool_call_id": tool_call_id, **used, **_within()}
+        if tool_calls:
+            more["tool_calls"] = [dict(call) for call in tool_calls]
+        given = {name: value for name, value in more.items() if value is not None}
+        self._emit("message", {"role": role, "content": content, **given})
+
+    def token(self, text: str) -> None:
+        """Show a piece of what a model is writing to whoever watches just now.
+
+        It is not recorded: `ctx.message` is to follow with the whole.
+
+        Args:
+            text: The piece.
+
+        Example:
+            >>> async for piece in model.stream(prompt):
+            ...     ctx.token(piece)
+        """
+        self._journal.show("token", {"text": str(text), **_within()})
+
     def _emit(self, kind: str, data: dict[str, Any]) -> None:
         self._journal.emit(NewEvent(kind, data))
+
+
+def _within() -> dict[str, Any]:
+    """The step that calls, if one does."""
+    step = current_step.get(None)
+    return {} if step is None else {"step": step.path}
 
 
 class Context(_Base):

@@ -14,6 +14,7 @@ from typing import Any
 from moderately.domain.agents import Agent
 from moderately.domain.errors import FencedOut
 from moderately.domain.execution import Execution, NewEvent, Step
+from moderately.domain.log import LiveEvent
 from moderately.runtime.isolation_wire import Line, pack, pack_outcome, read_agent, read_claim
 from moderately.runtime.isolation_wire import read_step as to_step
 from moderately.runtime.journal import Interrupted, Site
@@ -94,6 +95,9 @@ class _Worker:
     async def append(self, execution_id: str, fence: int, events: Sequence[NewEvent]) -> None:
         del execution_id, fence
         self.ask("append", events=pack(list(events)))
+
+    def broadcast(self, events: Sequence[LiveEvent]) -> None:
+        self.ask("broadcast", events=[event._asdict() for event in events])
 
 
 class _Home:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from moderately.domain.commands import Fail
 from moderately.domain.errors import FencedOut, Unavailable
 from moderately.domain.execution import Claim, Execution, Failure, Step
+from moderately.domain.log import LiveEvent
 from moderately.domain.ports import Outcome
 from moderately.runtime.agents import AgentDefinition
 from moderately.runtime.isolation_wire import (
@@ -57,12 +58,16 @@ class AgentProcess:
             "append": lambda said: self._write(
                 site.store.append, [read_event(event) for event in said["events"]]
             ),
+            "broadcast": self._broadcast,
             "spawn": self._spawn,
             "is_held": self._is_held,
         }
 
     async def _write(self, write: Callable[..., Awaitable[Any]], value: Any) -> Any:
         return await write(self._claim.execution.id, self._claim.fence, value)
+
+    async def _broadcast(self, said: Mapping[str, Any]) -> None:
+        self._site.store.broadcast([LiveEvent(**event) for event in said["events"]])
 
     async def _spawn(self, said: Mapping[str, Any]) -> None:
         child: Execution = read_claim({"execution": said["child"], "fence": 0}).execution

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 
 from moderately.domain.errors import FencedOut, Unavailable
 from moderately.domain.execution import Claim, Execution, NewEvent, Step
+from moderately.domain.log import LiveEvent
 from moderately.domain.ports import Clock, Lease
 from moderately.domain.storing import Store
 from moderately.runtime.observer import Observer
@@ -289,6 +290,27 @@ class Journal:
         claim = self.claim
         events = [NewEvent(event.type, data, place)]
         self.post(lambda: self.store.append(claim.execution.id, claim.fence, events))
+
+    def retried(self, step: Step, error: dict[str, Any], delay: float) -> None:
+        """Record that a step has failed, and is tried again in so many seconds."""
+        data = {
+            "id": step.id,
+            "name": step.name,
+            "tries": step.tries,
+            "delay_seconds": delay,
+            "error": {"type": error["type"], "message": error["message"]},
+        }
+        claim, events = self.claim, [NewEvent("step.retried", data)]
+        self.post(lambda: self.store.append(claim.execution.id, claim.fence, events))
+
+    def show(self, kind: str, data: dict[str, Any]) -> None:
+        """Show something to whoever watches just now; it is not recorded."""
+        event = LiveEvent(self.execution.id, kind, data, self.now())
+
+        async def tell() -> None:
+            self.store.broadcast([event])
+
+        self.post(tell)
 
     def post(self, write: Callable[[], Awaitable[Any]]) -> None:
         """Write, in order; nobody waits for it."""

@@ -1,8 +1,10 @@
 """Who is calling."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-__all__ = ["Principal"]
+__all__ = ["Principal", "shown"]
+
+_SHOWN_ID: Final = 80
 
 
 class Principal(NamedTuple):
@@ -15,3 +17,8 @@ class Principal(NamedTuple):
 
     team_id: str
     key_id: str
+
+
+def shown(name: str) -> str:
+    """A name that a caller sent, as it is quoted back."""
+    return repr(name if len(name) <= _SHOWN_ID else name[:_SHOWN_ID] + "…")

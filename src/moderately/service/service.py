@@ -1,7 +1,7 @@
 """The use cases of the API. Everything is scoped to the caller's team."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from moderately.domain.errors import (
     ExecutionNotFound,
     IllegalTransition,
 )
-from moderately.domain.execution import Event, Execution, NewExecution, NewFork, Step
+from moderately.domain.execution import Execution, NewExecution, NewFork, Step
 from moderately.domain.ids import ENTROPY_BYTES, new_id
 from moderately.domain.lifecycle import as_created
 from moderately.domain.listing import ExecutionList, ListQuery
@@ -24,27 +24,19 @@ from moderately.domain.storing import Created, Idempotency, Store
 from moderately.protocol.vocabulary import Status
 from moderately.service.answers import settle
 from moderately.service.entropy import Entropy
+from moderately.service.events import Events
 from moderately.service.forks import fork_position
 from moderately.service.fresh import Fresh
 from moderately.service.hub import Hub
 from moderately.service.inputs import InputChecks
 from moderately.service.keys import KeyRing
 from moderately.service.overview import Overview
-from moderately.service.principal import Principal
+from moderately.service.principal import Principal, shown
 
-__all__ = ["Created", "EventList", "Principal", "Service"]
+__all__ = ["Created", "Service"]
 
-_SHOWN_ID: Final = 80
 _FRESH_SECONDS: Final = 1.0
 _PRUNE_LIMIT: Final = 200
-
-
-@dataclass(frozen=True, slots=True)
-class EventList:
-    """Events in order, and whether the execution has ended, so that no more can follow them."""
-
-    items: list[Event]
-    is_terminal: bool
 
 
 class Service:
@@ -59,6 +51,7 @@ class Service:
         reports: Read sums.
 
     Attributes:
+        events: The use cases of events.
         overview: What there is to see of the whole.
     """
 
@@ -81,6 +74,7 @@ class Service:
         self._entropy = Entropy()
         self._hub = Hub()
         self._inputs = InputChecks()
+        self.events = Events(store, self._hub)
         store.subscribe(self._hub.on_changes, watched=self._hub.watched)
 
     def now(self) -> int:
@@ -148,7 +142,7 @@ class Service:
         """An agent, with the version that new executions get."""
         agent = await self._store.agent(agent_id)
         if agent is None:
-            raise AgentNotFound(f"There is no agent {_shown(agent_id)}.")
+            raise AgentNotFound(f"There is no agent {shown(agent_id)}.")
         served = self._engine.versions(agent_id)
         if served and agent.newest.version not in served:
             # Only workers of another release are up: what comes now is for them.
@@ -198,7 +192,7 @@ class Service:
     async def _find(self, principal: Principal, execution_id: str) -> Execution:
         execution = await self._store.get(principal.team_id, execution_id)
         if execution is None:
-            raise ExecutionNotFound(f"There is no execution {_shown(execution_id)}.")
+            raise ExecutionNotFound(f"There is no execution {shown(execution_id)}.")
         return execution
 
     def _seen(self, execution: Execution) -> Execution:
@@ -336,41 +330,6 @@ class Service:
         await self._find(principal, execution_id)
         return list(await self._store.steps(execution_id))
 
-    async def events(
-        self,
-        principal: Principal,
-        execution_id: str,
-        *,
-        after: int,
-        limit: int,
-        wait: float | None,
-    ) -> EventList:
-        """An execution's events behind a number.
-
-        Args:
-            principal: Who asks.
-            execution_id: Which execution.
-            after: The number of the last event that the caller has.
-            limit: How many at most.
-            wait: How long to wait for the first, in seconds; not at all when None.
-
-        Raises:
-            ExecutionNotFound: If there is none in the team.
-        """
-        waiter = self._hub.join(execution_id, after=after) if wait else None
-        try:
-            execution = await self._find(principal, execution_id)
-            is_news = execution.event_seq > after or execution.status.is_terminal
-            if waiter is not None and not is_news:
-                await self._hub.wait(waiter, wait or 0)
-                execution = await self._find(principal, execution_id)
-        finally:
-            if waiter is not None:
-                self._hub.leave(execution_id, waiter)
-        items = list(await self._store.events(execution_id, after=after, limit=limit))
-        last = items[-1].seq if items else after
-        return EventList(items, execution.status.is_terminal and last >= execution.event_seq)
-
     async def agents(
         self, principal: Principal, *, page: int, page_size: int
     ) -> tuple[list[Agent], int]:
@@ -388,7 +347,7 @@ class Service:
         del principal
         found = await self._store.agent(agent_id)
         if found is None:
-            raise AgentNotFound(f"There is no agent {_shown(agent_id)}.")
+            raise AgentNotFound(f"There is no agent {shown(agent_id)}.")
         return self._available(found)
 
     async def agent_versions(self, principal: Principal, agent_id: str) -> list[AgentVersion]:
@@ -418,10 +377,12 @@ class Service:
     def stop_waiting(self) -> None:
         """Answer all who wait, as things stand: the service stops."""
         self._hub.close()
+        self.events.close()
 
     def snapshot(self) -> dict[str, int]:
         """Gauges by name."""
-        return {"waiting_requests": len(self._hub), **self._engine.snapshot()}
+        own = {"waiting_requests": len(self._hub), "streams": len(self.events)}
+        return {**own, **self._engine.snapshot()}
 
     # Last, since within a class body it hides the type of the same name.
     async def list(self, principal: Principal, query: ListQuery) -> ExecutionList:
@@ -432,8 +393,3 @@ class Service:
 
 def _shorter(one: float | None, other: float | None) -> float | None:
     return min((seconds for seconds in (one, other) if seconds is not None), default=None)
-
-
-def _shown(name: str) -> str:
-    shown = name if len(name) <= _SHOWN_ID else name[:_SHOWN_ID] + "…"
-    return repr(shown)

@@ -8,6 +8,8 @@ from moderately.domain.claims import Claimed, Offer
 from moderately.domain.commands import Command, Start
 from moderately.domain.execution import Execution, NewEvent, Step
 from moderately.domain.fairness import Turns
+from moderately.domain.lifecycle import started_event
+from moderately.domain.log import LiveEvent
 from moderately.domain.storing import Answer, Created, Idempotency
 from moderately.store import writes
 from moderately.store.unit import Unit
@@ -42,6 +44,10 @@ class BatchedStore(ABC):
             patient: Whether its caller, a run, rather waits than is told that nobody knows whether
                 the write has happened.
         """
+
+    @abstractmethod
+    def broadcast(self, events: Sequence[LiveEvent]) -> None:
+        """Tell whoever watches just now."""
 
     async def create(
         self,
@@ -127,6 +133,9 @@ class BatchedStore(ABC):
 
     async def enter(self, execution_id: str, fence: int, step: Step) -> None:
         """Say that a step has begun."""
+        if step.effects != "unsafe":
+            begun = started_event(step)
+            self.broadcast([LiveEvent(execution_id, begun.type, begun.data, step.started_at)])
         await self._submit(
             lambda unit: writes.enter(unit, execution_id, fence, step),
             names=(execution_id,),

@@ -71,6 +71,20 @@ WHERE execution_id = ? AND seq > ?
 ORDER BY seq
 LIMIT ?;
 
+-- name: get_commit
+-- One commit.
+SELECT number, created_at, changes FROM commits WHERE number = ?;
+
+-- name: forget_commits
+-- Remove the oldest commits, as far as they are from before a time: so many at most, and never the
+-- newest of all.
+DELETE FROM commits WHERE number IN (
+    SELECT oldest.number FROM (
+        SELECT number, created_at FROM commits ORDER BY number LIMIT ?
+    ) AS oldest
+    WHERE oldest.created_at < ? AND oldest.number < (SELECT max(number) FROM commits)
+);
+
 -- name: list_places
 -- The places in the agent's code whose events are on record.
 SELECT place FROM events WHERE execution_id = ? AND place IS NOT NULL;

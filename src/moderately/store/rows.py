@@ -8,9 +8,10 @@ from moderately.domain.agents import Agent, AgentVersion
 from moderately.domain.errors import Conflict
 from moderately.domain.execution import Event, Execution, Step
 from moderately.domain.keys import Key
+from moderately.domain.log import Commit, Touch
 from moderately.domain.workers import Worker
 from moderately.protocol.vocabulary import Status
-from moderately.store.unit import EventRow
+from moderately.store.unit import EventRow, Unit
 
 __all__ = [
     "BLOB_LIMIT",
@@ -18,9 +19,11 @@ __all__ = [
     "STEPS",
     "changed_row",
     "check_schemas",
+    "commit_row",
     "event_row",
     "execution_row",
     "read_agent",
+    "read_commit",
     "read_event",
     "read_execution",
     "read_key",
@@ -78,7 +81,8 @@ def read_execution(row: Row) -> Execution:
             _optional(row[12]),
             _optional(row[13]),
             _optional(row[14]),
-            *row[15:],
+            *row[15:-1],
+            _optional(row[-1]),
         )
     )
 
@@ -111,6 +115,7 @@ def execution_row(one: Execution) -> Row:
         one.fence,
         one.event_seq,
         one.started_at,
+        _text(one.usage),
     )
 
 
@@ -144,6 +149,7 @@ def changed_row(before: Execution, one: Execution) -> Row:
         one.completed_at,
         one.failed_at,
         one.cancelled_at,
+        _text(one.usage),
     )
 
 
@@ -152,6 +158,29 @@ def event_row(row: EventRow) -> Row:
     event = row.event
     data = "{}" if not event.data else _encode(event.data)
     return (row.execution_id, row.seq, event.type, data, event.place, row.created_at)
+
+
+def commit_row(unit: Unit) -> Row:
+    """The parameters of `insert_commit`, for a unit that has events."""
+    fresh = [
+        (one.team_id, one.agent_id, one.id, 1, one.event_seq, one.status.value)
+        for one in unit.inserted.values()
+    ]
+    changed = [
+        (one.team_id, one.agent_id, one.id, before.event_seq + 1, one.event_seq, one.status.value)
+        for before, one in unit.updated.values()
+        if one.event_seq > before.event_seq
+    ]
+    return (unit.events[-1].created_at, _encode(fresh + changed))
+
+
+def read_commit(row: Row) -> Commit:
+    """A commit from a row of `list_commits`."""
+    touches = tuple(
+        Touch(team, agent, name, first, last, _STATUSES[status])
+        for team, agent, name, first, last, status in json.loads(row[2])
+    )
+    return Commit(row[0], row[1], touches)
 
 
 def read_event(row: Row) -> Event:

@@ -87,11 +87,16 @@ async def _cancel(call: Call, execution_id: str, _: str) -> str:
 async def _retry(call: Call, execution_id: str, once: str) -> str:
     execution = await call.service.get(call.principal, execution_id)
     if execution.status not in _RETRIED:
-        raise Conflict(f"It is {execution.status.value}: only what failed or was cancelled is.")
+        raise Conflict(
+            f"It is {execution.status.value}: only what failed or was cancelled is tried again."
+        )
     # A form that is sent twice makes one.
     key = f"dashboard:{once}:{execution_id}" if once else None
+    # Nothing of what was cancelled has failed: it goes on behind all that is on record.
+    has_failed = execution.status is Status.FAILED
+    fork = NewFork(from_step=None if has_failed else execution.step_count + 1)
     created = await call.service.fork(
-        call.principal, execution_id, NewFork(), idempotency_key=key, fingerprint=execution_id
+        call.principal, execution_id, fork, idempotency_key=key, fingerprint=execution_id
     )
     return created.execution.id
 

@@ -192,6 +192,7 @@ def _server(settings: Settings, service: Service, on_ready: Callable[[], None]) 
         ApiOptions(
             body_limit=settings.body_limit,
             max_wait=settings.max_wait,
+            heartbeat=settings.heartbeat,
             anonymous_team=None if settings.auth else DEFAULT_TEAM,
             version=__version__,
         ),

@@ -9,7 +9,13 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from moderately.store.rows import changed_row, event_row, execution_row, step_row
+from moderately.store.rows import (
+    changed_row,
+    commit_row,
+    event_row,
+    execution_row,
+    step_row,
+)
 from moderately.store.unit import Unit
 
 __all__ = ["Flush", "Statement"]
@@ -48,11 +54,13 @@ class Flush:
             (name, _document(self._columns[name], rows)) for name, rows in _tables(unit) if rows
         ]
         if parts:
-            names = tuple(name for name, _ in parts)
+            names = [name for name, _ in parts]
             parameters: list[Any] = [document for _, document in parts]
-            if unit.updated:
-                parameters.append(len(unit.updated))
-            statements.append((self._text(names), tuple(parameters)))
+            guard = [len(unit.updated)] if unit.updated else []
+            if unit.events:
+                names.append("insert_commit" if guard else "insert_first_commit")
+                parameters += [*commit_row(unit), *guard]
+            statements.append((self._text(tuple(names)), (*parameters, *guard)))
         for source, target, before in unit.copies:
             statements.append((self._queries["copy_steps"], (target, source, before)))
             statements.append((self._queries["copy_blobs"], (target, source, target)))

@@ -10,7 +10,7 @@ inserted AS (
         id, team_id, agent_id, agent_version, status, created_at, updated_at, metadata,
         input_data, retry, step_count, attempt, priority, timeout_seconds, max_steps,
         concurrency_key, parent_id, parent_step, forked_from, run_at, deadline_at, worker_id,
-        fence, event_seq, started_at
+        fence, event_seq, started_at, usage
     )
     SELECT * FROM json_to_recordset(?::json) AS new (
         id text, team_id text, agent_id text, agent_version text, status text,
@@ -18,7 +18,7 @@ inserted AS (
         step_count bigint, attempt bigint, priority bigint, timeout_seconds double precision,
         max_steps bigint, concurrency_key text, parent_id text, parent_step text,
         forked_from text, run_at bigint, deadline_at bigint, worker_id text, fence bigint,
-        event_seq bigint, started_at bigint
+        event_seq bigint, started_at bigint, usage text
     )
 )
 
@@ -34,7 +34,7 @@ updated AS (
         run_at = new.run_at, deadline_at = new.deadline_at, worker_id = new.worker_id,
         fence = new.fence, event_seq = new.event_seq, started_at = new.started_at,
         paused_at = new.paused_at, completed_at = new.completed_at, failed_at = new.failed_at,
-        cancelled_at = new.cancelled_at
+        cancelled_at = new.cancelled_at, usage = new.usage
     FROM (
         SELECT wanted.* FROM json_to_recordset(?::json) AS wanted (
             id text, from_status text, from_fence bigint, from_seq bigint, agent_version text,
@@ -42,7 +42,7 @@ updated AS (
             blocked_on text, in_flight text, step_count bigint, attempt bigint, retries bigint,
             child_count bigint, run_at bigint, deadline_at bigint, worker_id text, fence bigint,
             event_seq bigint, started_at bigint, paused_at bigint, completed_at bigint,
-            failed_at bigint, cancelled_at bigint
+            failed_at bigint, cancelled_at bigint, usage text
         )
         JOIN executions AS held ON held.id = wanted.id
         ORDER BY held.id
@@ -115,6 +115,57 @@ rated AS (
     SELECT * FROM json_to_recordset(?::json) AS new (agent_id text, arrival bigint)
     ON CONFLICT (agent_id) DO UPDATE SET arrival = excluded.arrival
 )
+
+-- name: insert_commit
+-- Enter what this transaction did into the log. The count comes first, and with it the locks of all
+-- that is updated: only then is the number drawn. So none is wasted where the write is refused.
+logged AS (
+    INSERT INTO commits (number, created_at, changes)
+    SELECT nextval('commits_number'), ?::bigint, ?::text
+    WHERE (SELECT count(*) FROM updated) = ?::bigint
+)
+
+-- name: insert_first_commit
+-- The same where nothing is updated.
+logged AS (
+    INSERT INTO commits (number, created_at, changes)
+    SELECT nextval('commits_number'), ?::bigint, ?::text
+)
+
+-- name: list_commits
+-- The commits behind a number, up to another one.
+SELECT number, created_at, changes FROM commits
+WHERE number > ? AND number <= ?
+ORDER BY number LIMIT ?;
+
+-- name: newest_commit
+-- The newest commit up to a number.
+SELECT number, created_at, changes FROM commits
+WHERE number <= ?
+ORDER BY number DESC LIMIT 1;
+
+-- name: visible_commits
+-- The numbers behind one, so many of them, and the newest of all.
+(SELECT number FROM commits WHERE number > ? ORDER BY number LIMIT ?)
+UNION ALL
+(SELECT number FROM commits ORDER BY number DESC LIMIT 1);
+
+-- name: commit_holders
+-- The open transactions that may have drawn a number: to write to the log they hold this lock, from
+-- before they draw one until they have ended.
+SELECT virtualtransaction FROM pg_locks
+WHERE locktype = 'relation' AND relation = 'commits'::regclass AND mode = 'RowExclusiveLock'
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND granted;
+
+-- name: events_between
+-- Some events in a row of each of some executions.
+SELECT e.execution_id, e.seq, e.type, e.data, e.created_at
+FROM unnest(?::text[], ?::bigint[], ?::bigint[])
+    WITH ORDINALITY AS wanted (execution_id, first, last, place)
+JOIN events AS e
+    ON e.execution_id = wanted.execution_id AND e.seq BETWEEN wanted.first AND wanted.last
+ORDER BY wanted.place, e.seq;
 
 -- name: has_event
 -- Whether just this event is on record: by it a transaction is known whose end was not heard of.

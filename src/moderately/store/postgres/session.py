@@ -25,6 +25,7 @@ from moderately.store.postgres.connections import (
     execute,
     unavailable,
 )
+from moderately.store.postgres.live import Live
 
 __all__ = ["News", "Session"]
 
@@ -38,6 +39,7 @@ _AGENTS_IN_A_WORD: Final = 6
 _MOST_UNTOLD: Final = 20_000
 _LAST_WORDS_SECONDS: Final = 0.5
 _LATER_SECONDS: Final = 0.003
+_LIVE_SECONDS: Final = 0.02
 _CALM_SECONDS: Final = 3.0
 
 _encode: Final = json.JSONEncoder(separators=(",", ":")).encode
@@ -124,6 +126,7 @@ class Session:
     Args:
         url: Where the database is, without a pooler that shares sessions.
         queries: The named queries.
+        live: What it tells and hears of events that are not stored.
         on_news: Called with what another process tells.
         on_back: Called whenever the connection is there again.
         on_lost: Called whenever it has broken.
@@ -138,12 +141,15 @@ class Session:
         self,
         url: str,
         queries: Mapping[str, str],
+        live: Live,
+        *,
         on_news: Callable[[News], None],
         on_back: Callable[[], None],
         on_lost: Callable[[], None],
     ) -> None:
         self._conninfo = conninfo(url)
         self._queries = queries
+        self._live = live
         self._on_news = on_news
         self._on_back = on_back
         self._on_lost = on_lost
@@ -191,8 +197,23 @@ class Session:
         if is_urgent:
             self._is_urgent = True
             self._wake()
-        elif self._later is None:
-            self._later = self._loop.call_later(_LATER_SECONDS, self._come_later)
+        else:
+            self._speak_in(_LATER_SECONDS)
+
+    def tell_live(self) -> None:
+        """Tell the others what there is to tell of live events, before all news from now on."""
+        if self.number is None:
+            self._live.clear()
+        else:
+            self._speak_in(_LIVE_SECONDS)
+
+    def _speak_in(self, seconds: float) -> None:
+        at = self._loop.time() + seconds
+        if self._later is not None:
+            if self._later.when() <= at:
+                return
+            self._later.cancel()
+        self._later = self._loop.call_at(at, self._come_later)
 
     def _come_later(self) -> None:
         self._later = None
@@ -228,6 +249,7 @@ class Session:
             try:
                 connection = connection or await self._connect()
                 failures = 0
+                self._live.begin()
                 self._on_back()
                 await self._serve(connection)
             except psycopg.Error as error:
@@ -239,6 +261,7 @@ class Session:
                 self.number = None
                 self._on_lost()
                 self._untold.take()
+                self._live.clear()
                 self._is_urgent = False
                 if connection is not None:
                     await connection.close()
@@ -253,15 +276,19 @@ class Session:
             connection.pgconn.consume_input()
             while (notify := connection.pgconn.notifies()) is not None:
                 self._hear(notify.extra.decode())
-            news = None
+            words: list[str] = []
+            if self._live.renew():
+                self._is_urgent = True
             if self._is_urgent and self._loop.time() >= not_before:
                 self._is_urgent = False
-                news = self._untold.take()
-            if news is not None:
-                if len(news.execution_ids) > 1:
-                    # More will come, and can go together.
-                    not_before = self._loop.time() + SPACING_SECONDS
-                words = list(news.words(self._name))
+                # Live events come first, and so before the news of what was recorded after them.
+                words = self._live.words(self._name)
+                if (news := self._untold.take()) is not None:
+                    words += news.words(self._name)
+                    if len(news.execution_ids) > 1:
+                        # More will come, and can go together.
+                        not_before = self._loop.time() + SPACING_SECONDS
+            if words:
                 await self._execute(connection, self._sql("send"), (words,))
             elif self._loop.time() >= pinged + _PING_SECONDS:
                 await self._execute(connection, "SELECT 1", ())
@@ -297,6 +324,11 @@ class Session:
 
     def _hear(self, word: str) -> None:
         try:
+            if word.startswith("{"):
+                live = json.loads(word)
+                if live.get("from") != self._name:
+                    self._live.hear(live)
+                return
             sender, news = News.read(word)
         except (ValueError, TypeError):
             # Not one of ours, or of a release that says more.

@@ -1,7 +1,6 @@
 """`moderately.domain.storing.Store` on PostgreSQL: any number of processes share the database."""
 
 import asyncio
-import logging
 import time
 from collections.abc import (
     Awaitable,
@@ -19,13 +18,23 @@ from moderately.domain.agents import Agent, AgentVersion
 from moderately.domain.errors import ExecutionNotFound, ExecutionNotTerminal, Unavailable
 from moderately.domain.execution import FOREVER, Event, Execution, Step
 from moderately.domain.listing import ExecutionList, ListQuery
+from moderately.domain.log import Commit, LiveEvent
 from moderately.domain.ports import Clock
-from moderately.domain.storing import Change, Listener, Work, WorkListener
+from moderately.domain.storing import (
+    Change,
+    CommitListener,
+    Listener,
+    LiveListener,
+    Work,
+    WorkListener,
+)
 from moderately.domain.workers import Worker
 from moderately.protocol.vocabulary import Status
 from moderately.store.batched import BatchedStore
 from moderately.store.lists import Lists, make_page
 from moderately.store.postgres.connections import Connections
+from moderately.store.postgres.live import Live
+from moderately.store.postgres.log import Log
 from moderately.store.postgres.reads import Reads
 from moderately.store.postgres.registry import register
 from moderately.store.postgres.session import News, Session
@@ -39,19 +48,20 @@ from moderately.store.rows import (
     read_worker,
     to_json,
 )
+from moderately.store.subscribers import Subscriber, Subscribers
 from moderately.store.unit import Unit
 
 __all__ = ["PostgresStore"]
 
 T = TypeVar("T")
 
-_log = logging.getLogger(__name__)
-
 _SILENT_MICROSECONDS: Final = 3600 * 1_000_000
 _SUSPECT_SECONDS: Final = 0.15
 _RETRY_SECONDS: Final = 0.25
 _GLANCE_LIMIT: Final = 1000
 _MOST_EARLY: Final = 20_000
+_FORGET_LIMIT: Final = 5_000
+_RANGES_AT_ONCE: Final = 1000
 
 
 class PostgresStore(BatchedStore):
@@ -79,7 +89,17 @@ class PostgresStore(BatchedStore):
         self._queries = queries
         self._lists = Lists(queries, hints=False, mark="%s")
         self._reads = Reads(connections, queries)
-        self._session = Session(url, queries, self._hear, self._come_back, self._lose)
+        self._subscribers = subscribers = Subscribers()
+        self._log = Log(self._reads, subscribers.say_commit)
+        self._live = Live(time.monotonic, subscribers.watched_live, subscribers.say_live)
+        self._session = Session(
+            url,
+            queries,
+            self._live,
+            on_news=self._hear,
+            on_back=self._come_back,
+            on_lost=self._lose,
+        )
         self._writer = Writer(
             connections,
             queries,
@@ -90,7 +110,6 @@ class PostgresStore(BatchedStore):
             at=at,
         )
         self._connections = connections
-        self._listeners: list[tuple[Listener, Collection[str], WorkListener | None]] = []
         self._suspects: dict[str, float] = {}
         self._heard: set[str] = set()
         # What was heard of while a batch was under way, and when.
@@ -107,6 +126,7 @@ class PostgresStore(BatchedStore):
     async def close(self, seconds: float) -> None:
         """Wait for the writes that were taken, for so long at most, and disconnect."""
         await self._writer.close(seconds)
+        self._log.close()
         if self._listening is not None:
             self._listening.cancel()
         await self._session.stop()
@@ -137,13 +157,29 @@ class PostgresStore(BatchedStore):
         *,
         watched: Collection[str] = (),
         on_work: WorkListener | None = None,
+        on_commit: CommitListener | None = None,
+        on_live: LiveListener | None = None,
     ) -> None:
         """Call this after each commit here, and when others change what is watched."""
-        self._listeners.append((listener, watched, on_work))
+        self._subscribers.add(Subscriber(listener, watched, on_work, on_commit, on_live))
 
-    def _tell(self, changes: Sequence[Change], begun: float) -> None:
+    def watch(self, execution_id: str) -> None:
+        """Ask the other processes for an execution's live-only events."""
+        self._live.watch(execution_id)
+        self._session.tell_live()
+
+    def broadcast(self, events: Sequence[LiveEvent]) -> None:
+        """Tell of events to whoever watches their executions."""
+        self._subscribers.say_live(events)
+        if self._live.add(events):
+            self._session.tell_live()
+
+    def _tell(self, unit: Unit, begun: float) -> None:
         """A commit of this process: tell everybody here, and then the others."""
-        self._say(changes)
+        changes = unit.changes
+        self._subscribers.say(changes)
+        if unit.events:
+            self._subscribers.say_commit()
         self._look_behind(changes, begun)
         ids, agents, freed, due_at, is_urgent = [], set(), set(), FOREVER, False
         for change in changes:
@@ -181,17 +217,14 @@ class PostgresStore(BatchedStore):
         if self._writer.is_under_way:
             self._early |= dict.fromkeys(news.execution_ids, self._loop.time())
         if news.agent_ids or news.freed_ids or news.due_at is not None or news.workers:
-            self._say_work(Work(news.agent_ids, news.freed_ids, news.due_at, news.workers))
-        watched = [collection for _, collection, _ in self._listeners]
-        wanted = [one for one in news.execution_ids if any(one in found for found in watched)]
+            work = Work(news.agent_ids, news.freed_ids, news.due_at, news.workers)
+            self._subscribers.say_work(work)
+        if news.execution_ids:
+            self._subscribers.say_commit()
+        wanted = self._subscribers.watched(news.execution_ids)
         if wanted:
             self._heard.update(wanted)
             self._listen()
-
-    def _say_work(self, work: Work) -> None:
-        for _, _, on_work in self._listeners:
-            if on_work is not None:
-                _call(on_work, work)
 
     @property
     def is_present(self) -> bool:
@@ -204,7 +237,8 @@ class PostgresStore(BatchedStore):
 
     def _come_back(self) -> None:
         """The session is there again: what was said meanwhile was missed."""
-        self._say_work(Work())
+        self._subscribers.say_work(Work())
+        self._subscribers.say_commit()
         self._listen(is_back=True)
 
     def _listen(self, *, is_back: bool = False) -> None:
@@ -215,7 +249,7 @@ class PostgresStore(BatchedStore):
         """Read what others have changed, and tell everybody here: many at a time."""
         number = self._session.number
         if is_back:
-            self._heard.update(self._watched())
+            self._heard.update(self._subscribers.all_watched())
         while self._heard or is_back:
             wanted, self._heard = self._heard, set()
             for name in wanted:
@@ -229,24 +263,18 @@ class PostgresStore(BatchedStore):
                     return
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
-            self._say([_foreign(execution) for execution in found if execution is not None])
+            self._subscribers.say(
+                [_foreign(execution) for execution in found if execution is not None]
+            )
             if is_back:
                 # Now it is known what the others have done meanwhile.
                 is_back = False
                 self._is_present = number is not None and self._session.number == number
 
-    def _watched(self) -> set[str]:
-        return {name for _, names, _ in self._listeners for name in names}
-
-    def _say(self, changes: Sequence[Change]) -> None:
-        if changes:
-            for listener, _, _ in self._listeners:
-                _call(listener, changes)
-
     async def look_again(self) -> None:
         """Tell once more of all that is watched, in case that word of a change was missed."""
-        ids = sorted(self._watched())
-        runs = {name for _, names, on_work in self._listeners if on_work for name in names}
+        ids = sorted(self._subscribers.all_watched())
+        runs = self._subscribers.watched_runs()
         changes: list[Change] = []
         for start in range(0, len(ids), _GLANCE_LIMIT):
             for row in await self._reads.all("glance", ids[start : start + _GLANCE_LIMIT]):
@@ -256,9 +284,10 @@ class PostgresStore(BatchedStore):
                 if status != "running" or (name in runs and not is_known):
                     self._heard.add(name)
                 changes.append(Change(name, agent_id, Status(status), seq, is_foreign=True))
-        self._say([one for one in changes if one.execution_id not in self._heard])
+        self._subscribers.say([one for one in changes if one.execution_id not in self._heard])
         await self._read_heard()
-        self._say_work(Work())
+        self._subscribers.say_work(Work())
+        self._subscribers.say_commit()
 
     async def get(self, team_id: str, execution_id: str) -> Execution | None:
         """One execution of a team."""
@@ -278,6 +307,29 @@ class PostgresStore(BatchedStore):
         """The events behind a number, in order."""
         rows = await self._reads.all("list_events", execution_id, after, limit)
         return [read_event(row) for row in rows]
+
+    async def events_between(self, ranges: Sequence[tuple[str, int, int]]) -> Sequence[Event]:
+        """Events of any number of executions."""
+        found: list[Event] = []
+        for start in range(0, len(ranges), _RANGES_AT_ONCE):
+            columns = [
+                list(one) for one in zip(*ranges[start : start + _RANGES_AT_ONCE], strict=True)
+            ]
+            rows = await self._reads.all("events_between", *columns)
+            found += [read_event(row) for row in rows]
+        return found
+
+    async def commits(self, *, after: int, limit: int) -> Sequence[Commit]:
+        """The commits behind a number, in order."""
+        return await self._log.commits(after, limit)
+
+    async def commit(self, number: int) -> Commit | None:
+        """One commit."""
+        return await self._log.commit(number)
+
+    async def newest_commit(self) -> Commit | None:
+        """The newest commit that `commits` would give."""
+        return await self._log.newest()
 
     async def heartbeat(
         self, worker_id: str, seconds: float, serves: Mapping[str, Sequence[str]]
@@ -346,6 +398,7 @@ class PostgresStore(BatchedStore):
             [(number,)] = await self._reads.run("delete_executions", [row[0] for row in rows])
             removed += number
             team = found
+        await self._reads.run("forget_commits", _FORGET_LIMIT, before)
         return removed
 
     async def vacuum(self) -> int:
@@ -398,14 +451,6 @@ class PostgresStore(BatchedStore):
         both = self._lists.count(team_id, query), self._lists.page(team_id, query, 0)
         [(total,)], rows = await self._reads.both(*both)
         return make_page(rows, total, query)
-
-
-def _call(listener: Callable[[T], None], what: T) -> None:
-    """Call a listener; what goes wrong in it is no reason to tell the others nothing."""
-    try:
-        listener(what)
-    except Exception:  # noqa: BLE001 - it is in the log
-        _log.exception("a listener has failed")
 
 
 def _foreign(execution: Execution) -> Change:

@@ -28,7 +28,6 @@ from psycopg import errors
 
 from moderately.domain.errors import Unavailable
 from moderately.domain.ports import Clock
-from moderately.domain.storing import Change
 from moderately.protocol.vocabulary import Status
 from moderately.store.postgres.batch import Batch, Stale, Unheard, Write, fail
 from moderately.store.postgres.connections import (
@@ -76,8 +75,8 @@ class Writer:
         connections: The connections.
         queries: The named queries.
         clock: Tells the time.
-        on_commit: Called on the event loop after each commit, with what it changed, and when its
-            batch began, on the loop's clock.
+        on_commit: Called on the event loop after each commit that changed something, with its unit,
+            and when its batch began, on the loop's clock.
         dead: Tells which of the workers that are silent are dead.
         limit: How many batches may be under way at once.
         at: Called between any two things that a write does, with a name for the place: for tests
@@ -95,7 +94,7 @@ class Writer:
         queries: Mapping[str, str],
         clock: Clock,
         *,
-        on_commit: Callable[[Sequence[Change], float], None],
+        on_commit: Callable[[Unit, float], None],
         dead: Callable[[Iterable[tuple[str, bool]]], list[str]],
         limit: int,
         at: Callable[[str], None],
@@ -397,7 +396,7 @@ class Writer:
             else:
                 write.future.set_result(write.result)
         if unit.changes:
-            self._on_commit(unit.changes, batch.begun)
+            self._on_commit(unit, batch.begun)
 
     def _keep(self, unit: Unit) -> None:
         """Remember what the workers of this process run, as it was last written."""

@@ -1,12 +1,11 @@
 """The SQLite store: a file, a process that owns it, and nothing to set up."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from moderately.domain.ports import Clock
-from moderately.domain.storing import Change, Listener
 from moderately.store.queries import load_queries
 from moderately.store.sqlite.database import connect, migrate
 from moderately.store.sqlite.keys import SQLiteKeyStore
@@ -15,6 +14,8 @@ from moderately.store.sqlite.readers import Readers
 from moderately.store.sqlite.reports import SQLiteReports
 from moderately.store.sqlite.store import SQLiteStore
 from moderately.store.sqlite.writer import Writer
+from moderately.store.subscribers import Subscribers
+from moderately.store.unit import Unit
 
 __all__ = ["FolderLock", "FolderLocked", "SQLiteKeyStore", "SQLiteStore", "Stores", "open_stores"]
 
@@ -46,11 +47,12 @@ async def open_stores(
         sqlite3.Error: If it is no database, or cannot be opened.
         ValueError: If it was made by a newer release.
     """
-    listeners: list[Listener] = []
+    subscribers = Subscribers()
 
-    def notify(changes: Sequence[Change]) -> None:
-        for listener in listeners:
-            listener(changes)
+    def notify(unit: Unit) -> None:
+        subscribers.say(unit.changes)
+        if unit.events:
+            subscribers.say_commit()
 
     connection = connect(path)
     try:
@@ -64,7 +66,7 @@ async def open_stores(
         writer = Writer(connection, queries, clock, notify, at)
         try:
             yield Stores(
-                SQLiteStore(writer, readers, queries, clock, listeners),
+                SQLiteStore(writer, readers, queries, clock, subscribers),
                 SQLiteKeyStore(writer, readers, queries, clock),
                 SQLiteReports(readers, queries),
             )

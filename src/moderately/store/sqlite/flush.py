@@ -3,7 +3,13 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from moderately.store.rows import changed_row, event_row, execution_row, step_row
+from moderately.store.rows import (
+    changed_row,
+    commit_row,
+    event_row,
+    execution_row,
+    step_row,
+)
 from moderately.store.unit import Unit
 
 __all__ = ["Flush", "Statement"]
@@ -84,6 +90,8 @@ class Flush:
         self._add(found, "insert_metadata", unit.labels)
         self._add(found, "insert_idempotency_keys", keys)
         self._add(found, "insert_events", [event_row(event) for event in unit.events])
+        if unit.events:
+            found.append(Statement(self._queries["insert_commit"], commit_row(unit), 1))
         for dropped in unit.dropped:
             found.append(Statement(self._queries["delete_step"], dropped, None))
             found.append(Statement(self._queries["delete_blob"], dropped, None))

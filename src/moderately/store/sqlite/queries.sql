@@ -7,7 +7,7 @@
 INSERT INTO executions (
     id, team_id, agent_id, agent_version, status, created_at, updated_at, metadata, input_data,
     retry, step_count, attempt, priority, timeout_seconds, max_steps, concurrency_key, parent_id, parent_step,
-    forked_from, run_at, deadline_at, worker_id, fence, event_seq, started_at
+    forked_from, run_at, deadline_at, worker_id, fence, event_seq, started_at, usage
 ) VALUES {rows};
 
 -- name: update_executions
@@ -20,7 +20,7 @@ SET agent_version = new.agent_version, status = new.status, updated_at = new.upd
     run_at = new.run_at, deadline_at = new.deadline_at, worker_id = new.worker_id,
     fence = new.fence, event_seq = new.event_seq, started_at = new.started_at,
     paused_at = new.paused_at, completed_at = new.completed_at, failed_at = new.failed_at,
-    cancelled_at = new.cancelled_at
+    cancelled_at = new.cancelled_at, usage = new.usage
 FROM (
     SELECT column1 AS id, column2 AS from_status, column3 AS from_fence, column4 AS from_seq,
         column5 AS agent_version, column6 AS status, column7 AS updated_at,
@@ -29,7 +29,8 @@ FROM (
         column14 AS attempt, column15 AS retries, column16 AS child_count, column17 AS run_at,
         column18 AS deadline_at, column19 AS worker_id, column20 AS fence,
         column21 AS event_seq, column22 AS started_at, column23 AS paused_at,
-        column24 AS completed_at, column25 AS failed_at, column26 AS cancelled_at
+        column24 AS completed_at, column25 AS failed_at, column26 AS cancelled_at,
+        column27 AS usage
     FROM (VALUES {rows})
 ) AS new
 WHERE executions.id = new.id AND executions.status = new.from_status
@@ -46,6 +47,24 @@ INSERT INTO idempotency_keys (team_id, key, fingerprint, execution_id) VALUES {r
 -- name: insert_events
 -- Record events under their numbers.
 INSERT INTO events (execution_id, seq, type, data, place, created_at) VALUES {rows};
+
+-- name: insert_commit
+-- Enter what this transaction did into the log.
+INSERT INTO commits (created_at, changes) VALUES (?, ?);
+
+-- name: list_commits
+-- The commits behind a number, in order.
+SELECT number, created_at, changes FROM commits WHERE number > ? ORDER BY number LIMIT ?;
+
+-- name: newest_commit
+-- The newest commit.
+SELECT number, created_at, changes FROM commits ORDER BY number DESC LIMIT 1;
+
+-- name: events_between
+-- Some events in a row.
+SELECT execution_id, seq, type, data, created_at FROM events
+WHERE execution_id = ? AND seq BETWEEN ? AND ?
+ORDER BY seq;
 
 -- name: write_steps
 -- Record journal entries, new or with what came of them; never one that has its outcome.

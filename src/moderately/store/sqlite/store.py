@@ -9,8 +9,9 @@ from moderately.domain.agents import Agent, AgentVersion
 from moderately.domain.errors import ExecutionNotFound, ExecutionNotTerminal
 from moderately.domain.execution import Event, Execution, Step
 from moderately.domain.listing import ExecutionList, ListQuery
+from moderately.domain.log import Commit, LiveEvent
 from moderately.domain.ports import Clock
-from moderately.domain.storing import Listener, WorkListener
+from moderately.domain.storing import CommitListener, Listener, LiveListener, WorkListener
 from moderately.domain.workers import Worker
 from moderately.protocol.vocabulary import Status
 from moderately.store.batched import BatchedStore
@@ -20,6 +21,7 @@ from moderately.store.rows import (
     STEPS,
     check_schemas,
     read_agent,
+    read_commit,
     read_event,
     read_execution,
     read_step,
@@ -31,6 +33,7 @@ from moderately.store.rows import (
 from moderately.store.sqlite.database import free_pages
 from moderately.store.sqlite.readers import Readers
 from moderately.store.sqlite.writer import Writer
+from moderately.store.subscribers import Subscriber, Subscribers
 from moderately.store.unit import Unit
 
 __all__ = ["SQLiteStore"]
@@ -39,6 +42,8 @@ T = TypeVar("T")
 
 _SILENT_MICROSECONDS: Final = 3600 * 1_000_000
 _VACUUM_PAGES: Final = 500
+_FORGET_LIMIT: Final = 5_000
+_NEAR_RANGES: Final = 32
 
 
 class SQLiteStore(BatchedStore):
@@ -49,7 +54,7 @@ class SQLiteStore(BatchedStore):
         readers: Run the reads.
         queries: The named queries.
         clock: Tells the time.
-        listeners: Called after each commit.
+        subscribers: Called after each commit.
     """
 
     def __init__(
@@ -58,13 +63,13 @@ class SQLiteStore(BatchedStore):
         readers: Readers,
         queries: dict[str, str],
         clock: Clock,
-        listeners: list[Listener],
+        subscribers: Subscribers,
     ) -> None:
         self._writer = writer
         self._readers = readers
         self._queries = queries
         self._clock = clock
-        self._listeners = listeners
+        self._subscribers = subscribers
         self._get = queries["get_execution"].format(columns=EXECUTION_COLUMNS)
         self._steps = queries["list_steps"].format(steps=STEPS)
         self._lists = Lists(queries, hints=True, mark="?")
@@ -99,10 +104,18 @@ class SQLiteStore(BatchedStore):
         *,
         watched: Collection[str] = (),
         on_work: WorkListener | None = None,
+        on_commit: CommitListener | None = None,
+        on_live: LiveListener | None = None,
     ) -> None:
         """Call this after each commit. There are no other processes to hear of."""
-        del watched, on_work
-        self._listeners.append(listener)
+        self._subscribers.add(Subscriber(listener, watched, on_work, on_commit, on_live))
+
+    def watch(self, execution_id: str) -> None:
+        """Nothing to do: there are no other processes to ask."""
+
+    def broadcast(self, events: Sequence[LiveEvent]) -> None:
+        """Tell of events to whoever watches their executions."""
+        self._subscribers.say_live(events)
 
     async def look_again(self) -> None:
         """Nothing to do: word of a commit is never missed."""
@@ -138,6 +151,34 @@ class SQLiteStore(BatchedStore):
         """The events behind a number, in order."""
         rows = self._readers.all(self._queries["list_events"], (execution_id, after, limit))
         return [read_event(row) for row in rows]
+
+    async def events_between(self, ranges: Sequence[tuple[str, int, int]]) -> Sequence[Event]:
+        """Events of any number of executions."""
+        query = self._queries["events_between"]
+        if len(ranges) <= _NEAR_RANGES:
+            rows = [row for wanted in ranges for row in self._readers.all(query, wanted)]
+        else:
+            rows = await self._readers.far(
+                lambda connection: [
+                    row for wanted in ranges for row in connection.execute(query, wanted)
+                ]
+            )
+        return [read_event(row) for row in rows]
+
+    async def commits(self, *, after: int, limit: int) -> Sequence[Commit]:
+        """The commits behind a number, in order: as they come, since one process writes."""
+        rows = self._readers.all(self._queries["list_commits"], (after, limit))
+        return [read_commit(row) for row in rows]
+
+    async def commit(self, number: int) -> Commit | None:
+        """One commit."""
+        row = self._readers.one(self._queries["get_commit"], (number,))
+        return read_commit(row) if row else None
+
+    async def newest_commit(self) -> Commit | None:
+        """The newest commit."""
+        row = self._readers.one(self._queries["newest_commit"])
+        return read_commit(row) if row else None
 
     async def heartbeat(
         self, worker_id: str, seconds: float, serves: Mapping[str, Sequence[str]]
@@ -199,6 +240,7 @@ class SQLiteStore(BatchedStore):
                 connection.executemany(self._queries["delete_execution"], rows)
                 removed += len(rows)
                 team = found
+            connection.execute(self._queries["forget_commits"], (_FORGET_LIMIT, before))
             free_pages(connection, _VACUUM_PAGES)
             return removed
 

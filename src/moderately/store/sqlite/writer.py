@@ -23,7 +23,6 @@ from typing import Any, Final, TypeVar
 from moderately.domain.errors import Unavailable
 from moderately.domain.execution import Execution
 from moderately.domain.ports import Clock
-from moderately.domain.storing import Listener
 from moderately.protocol.vocabulary import Status
 from moderately.store.sqlite.flush import Flush, Statement
 from moderately.store.sqlite.source import SQLiteSource
@@ -91,7 +90,7 @@ class Writer:
         connection: The connection, in autocommit mode (`isolation_level=None`).
         queries: The named queries.
         clock: Tells the time.
-        on_commit: Called on the event loop after each commit, with what it changed.
+        on_commit: Called on the event loop after each commit that changed something, with its unit.
         at: Called between any two things that a write does, with a name for the place: for tests
             that crash there.
     """
@@ -101,7 +100,7 @@ class Writer:
         connection: sqlite3.Connection,
         queries: dict[str, str],
         clock: Clock,
-        on_commit: Listener,
+        on_commit: Callable[[Unit], None],
         at: Callable[[str], None],
     ) -> None:
         self._connection = connection
@@ -298,7 +297,7 @@ class Writer:
                 else:
                     write.future.set_result(write.result)
             if batch.unit.changes:
-                self._on_commit(batch.unit.changes)
+                self._on_commit(batch.unit)
         self._next()
 
     def _keep(self, unit: Unit) -> None:

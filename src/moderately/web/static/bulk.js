@@ -11,7 +11,7 @@ export function setUpBulk(form, selection, look) {
     const headers = { "x-fragment": "results" };
     form.elements.once.value = crypto.getRandomValues(new Uint32Array(4)).join("-");
     try {
-      const reply = await fetch(form.action, { method: "POST", body: fields, headers });
+      const reply = await fetch("/ui/executions", { method: "POST", body: fields, headers });
       const page = new DOMParser().parseFromString(await reply.text(), "text/html");
       const told = page.querySelector(".notice, main");
       results.replaceChildren(...(told ? [document.adoptNode(told)] : []));

@@ -23,9 +23,9 @@ export function localFields(form) {
         event.formData.set(field.name, at.toISOString().slice(0, 19) + "Z");
       }
     }
-    // What is empty need not be in the address.
+    // What goes without saying need not be in the address.
     for (const [name, value] of [...event.formData]) {
-      if (!value) event.formData.delete(name);
+      if (value === (form.elements[name]?.dataset?.default ?? "")) event.formData.delete(name);
     }
   });
 }
