@@ -62,7 +62,7 @@ class _Execution:
     @staticmethod
     async def _events(call: Call, execution: Execution) -> list[Event]:
         after = max(0, execution.event_seq - _MOST_EVENTS)
-        found = await call.service.events(
+        found = await call.service.events.page(
             call.principal, execution.id, after=after, limit=_MOST_EVENTS, wait=None
         )
         return found.items

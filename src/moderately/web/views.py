@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from moderately.domain.execution import Event, Execution, Step
 from moderately.domain.waits import PEOPLE, waits_for
+from moderately.http.wire import event_object
 from moderately.web.conversation import Usage
 from moderately.web.forms import Form, blank_form, filled_form
 from moderately.web.render import TextMode, render_value
@@ -132,7 +133,7 @@ def log_lines(events: Sequence[Event]) -> list[LogLine]:
 
 
 def _in_short(event: Event) -> str:
-    data = event.data
+    data = event_object(event)["data"]
     if event.type == "log":
         fields = data.get("fields")
         more = f" {json.dumps(fields, ensure_ascii=False)}" if fields else ""
