@@ -216,3 +216,24 @@ def test_storage_tells_the_kind_and_the_room(run: Callable[[Work], None]) -> Non
         assert storage.octets > 10_000
 
     run(work)
+
+
+def test_runs_are_an_agents_newest_without_their_payloads(
+    run: Callable[[Work], None], clock: SetClock
+) -> None:
+    async def work(store: Store, reports: Reports) -> None:
+        first, second = new(clock, input_data={"n": 1}), new(clock)
+        for one in (first, second, new(clock, agent_id="b"), new(clock, team_id="other")):
+            await store.create(one)
+        claimed = await claim(store)
+        await store.apply(first.id, Complete(claimed.fence, {"m": 2}))
+        newest, oldest = await reports.runs("team", "agent", 10)
+        assert (newest.id, newest.status, newest.ended_at) == (second.id, Status.PENDING, None)
+        assert (oldest.id, oldest.status, oldest.usage) == (first.id, Status.COMPLETED, {})
+        assert oldest.started_at is not None
+        assert oldest.ended_at is not None
+        assert oldest.created_at < oldest.started_at < oldest.ended_at
+        assert [one.id for one in await reports.runs("team", "agent", 1)] == [second.id]
+        assert await reports.runs("other", "b", 10) == []
+
+    run(work)

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from moderately.domain.listing import ListQuery
 from moderately.protocol.vocabulary import Status
 
-__all__ = ["Load", "Queue", "Reports", "Slot", "Storage"]
+__all__ = ["Load", "Queue", "Reports", "Run", "Slot", "Storage"]
 
 
 class Queue(NamedTuple):
@@ -38,6 +38,26 @@ class Load(NamedTuple):
     worker_id: str
     agent_id: str
     running: int
+
+
+class Run(NamedTuple):
+    """How an execution went, without what went in and came out.
+
+    Attributes:
+        id: The execution.
+        status: Its status.
+        created_at: When it was created, in microseconds.
+        started_at: When it first started; None before.
+        ended_at: When it ended; None until it has.
+        usage: What its steps have used, as they told of it.
+    """
+
+    id: str
+    status: Status
+    created_at: int
+    started_at: int | None
+    ended_at: int | None
+    usage: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +117,16 @@ class Reports(Protocol):
             since: When the first slot begins, in microseconds.
             width: How long a slot is, in microseconds.
             number: How many slots there are.
+        """
+        ...
+
+    async def runs(self, team_id: str, agent_id: str, limit: int) -> Sequence[Run]:
+        """How an agent's newest executions went, the newest first.
+
+        Args:
+            team_id: Whose.
+            agent_id: The agent.
+            limit: How many at most.
         """
         ...
 

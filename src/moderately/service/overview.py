@@ -6,7 +6,7 @@ from typing import Final
 
 from moderately.domain.listing import ListQuery
 from moderately.domain.ports import Clock
-from moderately.domain.reports import Load, Queue, Reports, Slot, Storage
+from moderately.domain.reports import Load, Queue, Reports, Run, Slot, Storage
 from moderately.domain.storing import Store
 from moderately.domain.workers import Worker
 from moderately.protocol.vocabulary import Status
@@ -82,6 +82,16 @@ class Overview:
             number: How many there are; the last one is the one that it is now.
         """
         return await self._ends.get((principal.team_id, width, number))
+
+    async def runs(self, principal: Principal, agent_id: str, limit: int) -> Sequence[Run]:
+        """How an agent's newest executions of the team went, the newest first.
+
+        Args:
+            principal: Who asks.
+            agent_id: The agent.
+            limit: How many at most.
+        """
+        return await self._reports.runs(principal.team_id, agent_id, limit)
 
     async def _read_ends(self, wanted: tuple[str, int, int]) -> Sequence[Slot]:
         team_id, width, number = wanted

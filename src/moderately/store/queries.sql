@@ -227,3 +227,9 @@ UNION ALL
 SELECT (updated_at - ?) / ?, status, count(*) FROM executions {updated}
 WHERE team_id = ? AND updated_at >= ? AND updated_at < ? AND status IN ('failed', 'cancelled')
 GROUP BY 1, 2;
+
+-- name: recent_runs
+-- How an agent's newest executions went.
+SELECT id, status, created_at, started_at, coalesce(completed_at, failed_at, cancelled_at), usage
+FROM executions WHERE team_id = ? AND agent_id = ?
+ORDER BY created_at DESC, id DESC LIMIT ?;

@@ -1,13 +1,14 @@
 """Rows of reports to nouns."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from moderately.domain.reports import Queue, Slot
+from moderately.domain.reports import Queue, Run, Slot
 from moderately.protocol.vocabulary import Status
 
-__all__ = ["SAMPLE", "by_status", "make_queues", "make_slots"]
+__all__ = ["SAMPLE", "by_status", "make_queues", "make_runs", "make_slots"]
 
 SAMPLE: Final = 50
 """Of how many executions a slot tells how long they took: enough for a plot, and soon read."""
@@ -41,4 +42,12 @@ def make_slots(
     return [
         Slot(since + index * width, ended.get(index, {}), spans.get(index, ()))
         for index in range(number)
+    ]
+
+
+def make_runs(rows: Iterable[Row]) -> list[Run]:
+    """Runs from the rows of `recent_runs`."""
+    return [
+        Run(row[0], Status(row[1]), row[2], row[3], row[4], json.loads(row[5] or "{}"))
+        for row in rows
     ]

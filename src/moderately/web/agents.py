@@ -1,6 +1,5 @@
 """The agents: a list, and a page for each, where one can be run."""
 
-import math
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,10 +10,9 @@ from markupsafe import Markup
 
 from moderately.domain.agents import Agent, AgentVersion
 from moderately.domain.errors import IdempotencyKeyReused, InvalidRequest
-from moderately.domain.execution import Execution, NewExecution
-from moderately.domain.listing import ListQuery
+from moderately.domain.execution import NewExecution
+from moderately.domain.reports import Run
 from moderately.http import Call, Reply, Resource
-from moderately.http.wire import execution_object
 from moderately.protocol.vocabulary import Status
 from moderately.web.actions import execution_url, fingerprint_of, one_value
 from moderately.web.charts import Series, plot
@@ -22,6 +20,7 @@ from moderately.web.diffs import Line, diff_versions
 from moderately.web.filters import duration
 from moderately.web.forms import Form, blank_form, filled_form, read_form, with_problems
 from moderately.web.pages import Page, Site, redirect
+from moderately.web.system import quantile
 
 __all__ = ["Record", "pages", "record_of"]
 
@@ -53,34 +52,25 @@ class Record:
     cost: float | None
 
 
-def record_of(executions: Sequence[Execution]) -> Record:
+def record_of(runs: Sequence[Run]) -> Record:
     """How executions went."""
-    completed = [one for one in executions if one.status is Status.COMPLETED]
-    failed = sum(one.status is Status.FAILED for one in executions)
+    completed = [run for run in runs if run.status is Status.COMPLETED]
+    failed = sum(run.status is Status.FAILED for run in runs)
     ended = len(completed) + failed
-    times = sorted(_took(one) for one in completed)
-    costs = [cost for one in executions if (cost := _cost(one)) is not None]
+    times = [_took(run) for run in completed]
+    costs = [cost for run in runs if isinstance(cost := run.usage.get("cost"), int | float)]
     return Record(
-        count=len(executions),
+        count=len(runs),
         ended=ended,
         success_rate=len(completed) / ended if ended else None,
-        p50=_percentile(times, 0.5),
-        p95=_percentile(times, 0.95),
+        p50=quantile(times, 0.5),
+        p95=quantile(times, 0.95),
         cost=sum(costs) if costs else None,
     )
 
 
-def _took(one: Execution) -> int:
-    return (one.completed_at or 0) - (one.started_at or one.created_at)
-
-
-def _cost(one: Execution) -> float | None:
-    cost: Any = execution_object(one)["usage"].get("cost")
-    return cost if isinstance(cost, int | float) else None
-
-
-def _percentile(times: Sequence[int], share: float) -> int | None:
-    return times[math.ceil(share * len(times)) - 1] if times else None
+def _took(run: Run) -> int:
+    return (run.ended_at or 0) - (run.started_at or run.created_at)
 
 
 class _Agents:
@@ -91,11 +81,15 @@ class _Agents:
         page = call.query.integer("page", 1, 1, _MANY)
         call.query.done()
         found, total = await call.service.agents(call.principal, page=page, page_size=_PAGE_SIZE)
-        rows = [(agent, record_of(await _recent(call, agent.id))) for agent in found]
+        rows = [(agent, record_of(await self._runs(call, agent.id))) for agent in found]
         pages = max(1, -(-total // _PAGE_SIZE))
         return self._site.render(
             call, "agents.html", rows=rows, total=total, page=page, pages=pages
         )
+
+    @staticmethod
+    async def _runs(call: Call, agent_id: str) -> Sequence[Run]:
+        return await call.service.overview.runs(call.principal, agent_id, _RECENT)
 
     async def show(self, call: Call) -> Reply:
         query = call.query
@@ -151,7 +145,7 @@ class _Agents:
         status: int = 200,
     ) -> Reply:
         versions = await call.service.agent_versions(call.principal, agent.id)
-        recent = await _recent(call, agent.id)
+        runs = await self._runs(call, agent.id)
         return self._site.render(
             call,
             "agent.html",
@@ -159,24 +153,19 @@ class _Agents:
             agent=agent,
             form=form,
             key=secrets.token_urlsafe(18),
-            record=record_of(recent),
-            recent=recent[:_SHOWN],
-            plot=_durations(recent),
+            record=record_of(runs),
+            runs=runs[:_SHOWN],
+            plot=_durations(runs),
             versions=versions,
             **_diff(versions, old, new),
         )
 
 
-async def _recent(call: Call, agent_id: str) -> list[Execution]:
-    query = ListQuery(agent_id=agent_id, page_size=_RECENT)
-    return (await call.service.list(call.principal, query)).items
-
-
-def _durations(recent: Sequence[Execution]) -> Markup | None:
+def _durations(runs: Sequence[Run]) -> Markup | None:
     points = [
-        (one.created_at, _took(one) / 1_000_000)
-        for one in reversed(recent)
-        if one.status is Status.COMPLETED
+        (run.created_at, _took(run) / 1_000_000)
+        for run in reversed(runs)
+        if run.status is Status.COMPLETED
     ]
     if len(points) < _FEW:
         return None

@@ -6,7 +6,7 @@ import platform
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from markupsafe import Markup
 
@@ -21,6 +21,8 @@ from moderately.web.filters import duration
 from moderately.web.pages import Page, Site
 
 __all__ = ["pages", "quantile"]
+
+N = TypeVar("N", int, float)
 
 _MINUTE: Final = 60_000_000
 _SPANS: Final = (
@@ -114,7 +116,7 @@ class _System:
         return rows
 
 
-def quantile(values: Sequence[float], share: float) -> float | None:
+def quantile(values: Sequence[N], share: float) -> N | None:
     """The value that so many of the others do not exceed; None where there are none.
 
     Example:

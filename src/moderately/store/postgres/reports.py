@@ -4,11 +4,11 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from moderately.domain.listing import ListQuery
-from moderately.domain.reports import Load, Queue, Slot, Storage
+from moderately.domain.reports import Load, Queue, Run, Slot, Storage
 from moderately.protocol.vocabulary import Status
 from moderately.store.lists import Lists
 from moderately.store.postgres.reads import Reads
-from moderately.store.sums import SAMPLE, by_status, make_queues, make_slots
+from moderately.store.sums import SAMPLE, by_status, make_queues, make_runs, make_slots
 
 __all__ = ["PostgresReports"]
 
@@ -55,6 +55,10 @@ class PostgresReports:
         for slot, seconds in sampled:
             spans[slot].append(seconds)
         return make_slots(since, width, number, rows, spans)
+
+    async def runs(self, team_id: str, agent_id: str, limit: int) -> Sequence[Run]:
+        """How an agent's newest executions went."""
+        return make_runs(await self._reads.all("recent_runs", team_id, agent_id, limit))
 
     async def storage(self) -> Storage:
         """Where the facts lie."""

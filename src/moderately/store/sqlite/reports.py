@@ -4,11 +4,11 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 
 from moderately.domain.listing import ListQuery
-from moderately.domain.reports import Load, Queue, Slot, Storage
+from moderately.domain.reports import Load, Queue, Run, Slot, Storage
 from moderately.protocol.vocabulary import Status
 from moderately.store.lists import Lists
 from moderately.store.sqlite.readers import Readers
-from moderately.store.sums import SAMPLE, by_status, make_queues, make_slots
+from moderately.store.sums import SAMPLE, by_status, make_queues, make_runs, make_slots
 
 __all__ = ["SQLiteReports"]
 
@@ -70,6 +70,15 @@ class SQLiteReports:
                 found = connection.execute(self._queries["sample_spans"], parameters)
                 spans[slot] = [row[0] for row in found]
             return make_slots(since, width, number, rows, spans)
+
+        return await self._readers.far(read)
+
+    async def runs(self, team_id: str, agent_id: str, limit: int) -> Sequence[Run]:
+        """How an agent's newest executions went."""
+
+        def read(connection: sqlite3.Connection) -> Sequence[Run]:
+            parameters = (team_id, agent_id, limit)
+            return make_runs(connection.execute(self._queries["recent_runs"], parameters))
 
         return await self._readers.far(read)
 
