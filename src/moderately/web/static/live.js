@@ -1,9 +1,10 @@
-// Follows a stream of events, and tells when to look again: at once for the first event, then no
-// more often than every so often. A stream that is lost comes back by itself; where there is none,
+// Follows a stream of events, and tells when to look again: at once for the first event, then the
+// more seldom the longer a look takes, so that many who look do not keep a service busy. A stream that is lost comes back by itself; where there is none,
 // the page is looked at every five seconds.
 
 const POLL_MS = 5000;
 const SPACING_MS = 400;
+const SHARE = 10;
 const CALM_MS = 1500;
 
 const state = document.getElementById("link-state");
@@ -36,17 +37,18 @@ export function every(ms, look) {
 // onMessage, onLive: called with each recorded and each live-only event, as objects.
 // Gives a function that ends it all.
 export function follow(url, { look, onMessage = () => {}, onLive = () => {} }) {
-  let source = null, poll = 0, waiting = 0, lookedAt = 0, isLooking = false, isWanted = false;
+  let source = null, poll = 0, waiting = 0, nextAt = 0, isLooking = false, isWanted = false;
 
   const lookSoon = () => {
     isWanted = true;
     if (waiting || isLooking || document.hidden) return;
-    waiting = setTimeout(now, Math.max(0, lookedAt + SPACING_MS - Date.now()));
+    waiting = setTimeout(now, Math.max(0, nextAt - Date.now()));
   };
   const now = async () => {
     waiting = 0;
     isWanted = false;
     isLooking = true;
+    const begun = Date.now();
     try {
       await look();
       if (poll) tell("");
@@ -55,7 +57,8 @@ export function follow(url, { look, onMessage = () => {}, onLive = () => {} }) {
       setTimeout(lookSoon, POLL_MS);
     }
     isLooking = false;
-    lookedAt = Date.now();
+    const took = Date.now() - begun;
+    nextAt = Date.now() + Math.min(Math.max(SPACING_MS, SHARE * took), POLL_MS);
     if (isWanted) lookSoon();
   };
   const startPolling = () => {
