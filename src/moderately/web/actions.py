@@ -13,7 +13,7 @@ from moderately.domain.execution import Execution, NewFork, Step
 from moderately.http import Call, Reply
 from moderately.http.fields import optional_text
 from moderately.protocol.problems import Detail
-from moderately.web.forms import Posted, filled_form, read_form, with_problems
+from moderately.web.forms import Posted, filled_form, read_form, read_object, with_problems
 from moderately.web.pages import Site, redirect
 from moderately.web.views import Ask, ask_form, asks_of
 
@@ -102,9 +102,7 @@ class Actions:
         schema: Any = None
         if one_value(posted, "edits"):
             schema = await self._schema(call, execution)
-            input_data, problems = read_form(schema, posted)
-            if not isinstance(input_data, dict) and not problems:
-                problems = [{"field": "", "message": "must be an object"}]
+            input_data, problems = read_object(schema, posted)
             if input_data == (execution.input_data or {}):
                 input_data = None
         if not problems:

@@ -18,7 +18,7 @@ from moderately.web.actions import execution_url, fingerprint_of, one_value
 from moderately.web.charts import Series, plot
 from moderately.web.diffs import Line, diff_versions
 from moderately.web.filters import duration
-from moderately.web.forms import Form, blank_form, filled_form, read_form, with_problems
+from moderately.web.forms import Form, blank_form, filled_form, read_object, with_problems
 from moderately.web.pages import Page, Site, redirect
 from moderately.web.system import quantile
 
@@ -108,9 +108,7 @@ class _Agents:
         posted = await call.form()
         agent = await call.service.agent(call.principal, call.identifier)
         schema = agent.newest.input_schema
-        value, problems = read_form(schema, posted)
-        if not problems and not isinstance(value, dict):
-            problems = [{"field": "", "message": "must be an object"}]
+        value, problems = read_object(schema, posted)
         if not problems:
             try:
                 return await self._create(call, agent, value, one_value(posted, "key"))

@@ -17,7 +17,16 @@ from moderately.http.body import parse_json
 from moderately.protocol.problems import Detail
 from moderately.web.schemas import Shape, shape_of
 
-__all__ = ["Field", "Form", "Posted", "blank_form", "filled_form", "read_form", "with_problems"]
+__all__ = [
+    "Field",
+    "Form",
+    "Posted",
+    "blank_form",
+    "filled_form",
+    "read_form",
+    "read_object",
+    "with_problems",
+]
 
 Posted = Mapping[str, Sequence[str]]
 """The fields of a form as they were posted: by name, each with its values."""
@@ -133,6 +142,14 @@ def read_form(schema: Any, posted: Posted) -> tuple[Any, list[Detail]]:
     if value is _MISSING:
         _refuse("", "is required", problems)
     return (None if value is _MISSING else value), problems
+
+
+def read_object(schema: Any, posted: Posted) -> tuple[dict[str, Any], list[Detail]]:
+    """The object that a posted form stands for, as `read_form` reads it."""
+    value, problems = read_form(schema, posted)
+    if isinstance(value, dict) or problems:
+        return value, problems
+    return {}, [{"field": "", "message": "must be an object"}]
 
 
 def with_problems(schema: Any, posted: Posted, problems: Iterable[Detail], root: str) -> Form:

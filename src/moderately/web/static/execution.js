@@ -5,7 +5,6 @@ import { follow } from "./live.js";
 import { refresh } from "./morph.js";
 import { localTimes, tick } from "./times.js";
 
-const WAIT_FACTOR = 3;
 const root = document.getElementById("execution");
 const bubbles = new Map();
 
@@ -20,14 +19,11 @@ if (root.dataset.over === "no") {
 }
 
 async function look() {
-  const begun = performance.now();
   const { changed } = await refresh(location.href);
   for (const part of changed) {
     localTimes(part);
     setUpCopying(part);
   }
-  // A page that takes long is fetched less often.
-  await new Promise((done) => setTimeout(done, (performance.now() - begun) * WAIT_FACTOR));
 }
 
 function onMessage(event) {
