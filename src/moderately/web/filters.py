@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from moderately.http.wire import timestamp
 
-__all__ = ["FILTERS", "duration", "money", "short_id", "size", "utc_field", "when"]
+__all__ = ["FILTERS", "duration", "money", "share", "short_id", "size", "utc_field", "when"]
 
 _SECOND: Final = 1_000_000
 _MINUTE: Final = 60
@@ -86,9 +86,20 @@ def size(octets: int) -> str:
     return f"{number:.1f} TiB"
 
 
+def share(part: float) -> str:
+    """A part of one, as a share that SVG takes for a place.
+
+    Example:
+        >>> share(0.5)
+        '50.000%'
+    """
+    return f"{part:.3%}"
+
+
 FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "duration": duration,
     "money": money,
+    "share": share,
     "short_id": short_id,
     "size": size,
     "utc_field": utc_field,

@@ -22,6 +22,7 @@ _CHUNK: Final = 100
 _OPEN_ROWS: Final = 200
 _MOST_TICKS: Final = 7
 _MOST_LANE_BARS: Final = 400
+_NARROWEST: Final = 0.003
 _DIGITS: Final = re.compile(r"\d+")
 _SECOND: Final = 1_000_000
 _STEPS: Final = (
@@ -46,6 +47,11 @@ class Bar(NamedTuple):
     left: float
     right: float
     label: str
+
+    @property
+    def width(self) -> float:
+        """How wide it is, and never too narrow to be seen."""
+        return max(self.right - self.left, _NARROWEST)
 
 
 @dataclass(frozen=True, slots=True)
