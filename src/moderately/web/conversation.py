@@ -1,16 +1,17 @@
 """What an execution's events tell of its conversations with models, and what they cost. Pure."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from markupsafe import Markup
 
 from moderately.domain.execution import Event
-from moderately.web.render import TextMode, render_text, render_value
+from moderately.web.render import TextMode, render_value
 
 __all__ = ["Message", "ToolCall", "Usage", "conversation", "usage_by_step"]
 
-_MOST_CHARACTERS = 20_000
+_MOST_CHARACTERS: Final = 20_000
+_MOST_MESSAGES: Final = 200
 
 
 class ToolCall(NamedTuple):
@@ -62,9 +63,19 @@ class Message(NamedTuple):
     created_at: int
 
 
-def conversation(events: Iterable[Event], mode: TextMode = TextMode.AUTO) -> list[Message]:
-    """The messages among events, in order."""
-    return [_message(event, mode) for event in events if event.type == "message"]
+def conversation(
+    events: Iterable[Event], *, raw_url: str | None = None, mode: TextMode = TextMode.AUTO
+) -> tuple[list[Message], int]:
+    """The messages among events, in order: the newest, and how many earlier ones there are.
+
+    Args:
+        events: The events.
+        raw_url: Where all events are as JSON.
+        mode: How texts are shown.
+    """
+    found = [event for event in events if event.type == "message"]
+    shown = found[-_MOST_MESSAGES:]
+    return [_message(event, raw_url, mode) for event in shown], len(found) - len(shown)
 
 
 def usage_by_step(events: Iterable[Event]) -> dict[str, Usage]:
@@ -78,7 +89,7 @@ def usage_by_step(events: Iterable[Event]) -> dict[str, Usage]:
     return found
 
 
-def _message(event: Event, mode: TextMode) -> Message:
+def _message(event: Event, raw_url: str | None, mode: TextMode) -> Message:
     data = event.data
     calls = data.get("tool_calls")
     return Message(
@@ -86,7 +97,7 @@ def _message(event: Event, mode: TextMode) -> Message:
         role=_text(data.get("role")) or "message",
         model=_text(data.get("model")),
         step=_text(data.get("step")),
-        content=_content(data.get("content"), mode),
+        content=_content(data.get("content"), raw_url, mode),
         tool_calls=tuple(
             _tool_call(call)
             for call in (calls if isinstance(calls, list) else [])
@@ -98,12 +109,10 @@ def _message(event: Event, mode: TextMode) -> Message:
     )
 
 
-def _content(content: Any, mode: TextMode) -> Markup:
+def _content(content: Any, raw_url: str | None, mode: TextMode) -> Markup:
     if content is None or content == "":
         return Markup("")
-    if isinstance(content, str):
-        return render_text(content, mode)
-    return render_value(content, mode=mode, characters=_MOST_CHARACTERS)
+    return render_value(content, raw_url=raw_url, mode=mode, characters=_MOST_CHARACTERS)
 
 
 def _tool_call(call: Mapping[str, Any]) -> ToolCall:

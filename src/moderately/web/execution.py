@@ -6,7 +6,7 @@ from typing import Any, Final
 from moderately.domain.errors import NotFound
 from moderately.domain.execution import Event, Execution, Step
 from moderately.http import Call, Reply, Resource, json_reply
-from moderately.http.wire import execution_object, step_object
+from moderately.http.wire import event_object, execution_object, step_object
 from moderately.protocol.vocabulary import Status
 from moderately.web.actions import Actions
 from moderately.web.conversation import Usage, conversation, usage_by_step
@@ -46,6 +46,8 @@ class _Execution:
         events = await self._events(call, execution)
         page = min(page, max(1, -(-len(steps) // STEPS_A_PAGE)))
         usage = usage_by_step(events)
+        raw_events = raw_url(identifier, events=True)
+        messages, earlier = conversation(events, raw_url=raw_events, mode=mode)
         shown = {
             **_facts(call, execution, steps, events, mode),
             "rows": step_rows(execution, steps, usage, page, mode),
@@ -53,7 +55,8 @@ class _Execution:
             "steps_pages": -(-len(steps) // STEPS_A_PAGE),
             "steps_total": len(steps),
             "usage": usage.get("", Usage()),
-            "messages": conversation(events, mode),
+            "messages": messages,
+            "messages_before": earlier,
             "asks": asks if asks is not None else asks_of(steps, raw),
             **_log(events, kind),
         }
@@ -68,17 +71,20 @@ class _Execution:
         return found.items
 
     async def raw(self, call: Call) -> Reply:
-        step_id = call.query.one("step")
+        step_id, has_events = call.query.one("step"), call.query.one("events") is not None
         call.query.done()
         execution = await call.service.get(call.principal, call.identifier)
-        if step_id is None:
-            reply = json_reply(execution_object(execution))
-        else:
+        if has_events:
+            events = await self._events(call, execution)
+            reply = json_reply([event_object(event) for event in events])
+        elif step_id is not None:
             steps = await call.service.steps(call.principal, call.identifier)
             found = next((step for step in steps if step.id == step_id), None)
             if found is None:
                 raise NotFound(f"Execution {execution.id} has no such step.")
             reply = json_reply(step_object(found))
+        else:
+            reply = json_reply(execution_object(execution))
         reply.headers.update(HEADERS)
         return reply
 

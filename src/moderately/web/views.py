@@ -87,9 +87,11 @@ class Ask:
     error: str = ""
 
 
-def raw_url(execution_id: str, step_id: str | None = None) -> str:
-    """Where an execution, or one of its steps, is as JSON."""
+def raw_url(execution_id: str, step_id: str | None = None, *, events: bool = False) -> str:
+    """Where an execution, one of its steps, or its newest events are as JSON."""
     path = f"/ui/executions/{quote(execution_id, safe='')}/raw"
+    if events:
+        return f"{path}?events=1"
     return path if step_id is None else f"{path}?step={quote(step_id, safe='')}"
 
 
