@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from tests.support.pages import Browser, Page
+from tests.support.filled_forms import Browser, Page
 
 from moderately.testing import ServiceProcess
 

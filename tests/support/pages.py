@@ -1,121 +1,109 @@
-"""A browser without scripts: it reads pages, fills in forms and sends them."""
+"""Drives the dashboard as a browser does, and looks at the pages that it gives."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from typing import Any
 from urllib.parse import urlencode
 
 import httpx2
 
-VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}
+from moderately.testing import ServiceProcess
+
+FORM = "application/x-www-form-urlencoded"
 
 
 @dataclass
-class Form:
-    """A form as it stands on a page: where it goes, and what would be sent."""
+class Document(HTMLParser):
+    """What a page consists of.
 
-    action: str
-    fields: dict[str, str] = field(default_factory=dict)
+    Attributes:
+        elements: Each element's name and attributes, in order.
+        text: All text, joined.
+        problems: What no page of ours may hold: inline scripts and styles, outside addresses.
+    """
 
+    source: str
+    elements: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    text: str = ""
+    problems: list[str] = field(default_factory=list)
 
-class Page(HTMLParser):
-    """What is on a page."""
-
-    def __init__(self, reply: httpx2.Response) -> None:
+    def __post_init__(self) -> None:
         super().__init__(convert_charrefs=True)
-        self.status = reply.status_code
-        self.html = reply.text
-        self.path = reply.url.path
-        self.forms: list[Form] = []
-        self.text = ""
-        self.tags: list[str] = []
-        self.attributes: list[tuple[str, str, str]] = []
-        self._open: list[str] = []
-        self._area: str | None = None
-        self._select = ""
-        self.feed(reply.text)
+        self._within_script = False
+        self.feed(self.source)
         self.close()
 
-    def form(self, action: str) -> Form:
-        """The form that goes to a path which ends so."""
-        [found] = [form for form in self.forms if form.action.endswith(action)]
-        return found
-
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = {name: value or "" for name, value in attrs}
-        self.tags.append(tag)
-        self.attributes += [(tag, name, value) for name, value in found.items()]
-        if tag not in VOID:
-            self._open.append(tag)
-        name = found.get("name", "")
-        if tag == "form":
-            self.forms.append(Form(found.get("action", "")))
-        elif tag == "input" and name and self.forms:
-            if found.get("type") not in {"radio", "checkbox"}:
-                self.forms[-1].fields[name] = found.get("value", "")
-        elif tag == "textarea" and self.forms:
-            self._area = name
-            self.forms[-1].fields[name] = ""
-        elif tag == "select" and self.forms:
-            self._select = name
-            self.forms[-1].fields[name] = ""
-        elif tag == "option" and self.forms and "selected" in found:
-            self.forms[-1].fields[self._select] = found.get("value", "")
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open, f"</{tag}> closes nothing"
-        assert self._open.pop() == tag, f"</{tag}> closes something else"
-        if tag == "textarea" and self._area is not None:
-            text = self.forms[-1].fields[self._area].removeprefix("\n")
-            self.forms[-1].fields[self._area] = text
-            self._area = None
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
-        if tag not in VOID:
-            self.handle_endtag(tag)
+        known = {name: value or "" for name, value in attrs}
+        self.elements.append((tag, known))
+        self.text += " " if tag in ("dd", "td", "b", "li") else ""
+        self._within_script = tag in ("script", "style")
+        if tag == "style" or "style" in known or any(name.startswith("on") for name in known):
+            self.problems.append(f"inline: <{tag} {known}>")
+        for name in ("src", "href", "action"):
+            if name in known and not known[name].startswith(("/", "#")):
+                self.problems.append(f"outside: <{tag} {name}={known[name]!r}>")
 
     def handle_data(self, data: str) -> None:
-        if self._area is not None:
-            self.forms[-1].fields[self._area] += data
+        if self._within_script and data.strip():
+            self.problems.append(f"inline script: {data[:80]!r}")
         self.text += data
+
+    def find(self, tag: str, **attributes: str) -> dict[str, str]:
+        """The attributes of the first such element."""
+        return next(found for found in self.all(tag, **attributes))
+
+    def all(self, tag: str, **attributes: str) -> list[dict[str, str]]:
+        """The attributes of all such elements."""
+        return [
+            known
+            for name, known in self.elements
+            if name == tag and attributes.items() <= known.items()
+        ]
+
+    @property
+    def rows(self) -> list[str]:
+        """The executions in the table."""
+        return [known["value"] for known in self.all("input", name="id", type="checkbox")]
 
 
 class Browser:
-    """A browser that is signed in.
+    """Somebody at the dashboard. Follows no redirect by itself."""
 
-    Args:
-        base_url: Where the service is.
-        key: The key of who is signed in.
-    """
+    def __init__(self, base_url: str) -> None:
+        self.client = httpx2.Client(base_url=base_url, timeout=30, follow_redirects=False)
 
-    def __init__(self, base_url: str, key: str) -> None:
-        self._base_url = base_url
-        self._http = httpx2.Client(
-            base_url=base_url,
-            cookies={"moderately_key": key},
-            timeout=30,
-            follow_redirects=True,
-        )
+    def get(self, path: str, **headers: str) -> httpx2.Response:
+        return self.client.get(path, headers=headers)
 
-    def close(self) -> None:
-        """Close its connections."""
-        self._http.close()
+    def page(self, path: str, **query: Any) -> Document:
+        target = f"{path}?{urlencode(query, doseq=True)}" if query else path
+        reply = self.get(target)
+        assert reply.status_code == 200, reply.text
+        document = Document(reply.text)
+        assert document.problems == []
+        return document
 
-    def open(self, path: str) -> Page:
-        """Open a page."""
-        return Page(self._http.get(path))
+    def post(
+        self, path: str, fields: dict[str, Any], *, token: str | None = None, **headers: str
+    ) -> httpx2.Response:
+        """Send a form, with the token of the first page unless another one is given."""
+        token = self.page("/").find("meta", name="csrf")["content"] if token is None else token
+        body = urlencode({"csrf": token, **fields}, doseq=True)
+        return self.client.post(path, content=body, headers={"Content-Type": FORM, **headers})
 
-    def get(self, path: str) -> httpx2.Response:
-        """Fetch what is no page."""
-        return self._http.get(path)
+    def sign_in(self, key: str, **fields: str) -> httpx2.Response:
+        token = self.page("/ui/sign-in").find("meta", name="csrf")["content"]
+        return self.post("/ui/sign-in", {"key": key, **fields}, token=token)
 
-    def send(self, form: Form, **fields: str) -> Page:
-        """Send a form, some of its fields filled in; names with `/` as `__`."""
-        values = {name.replace("__", "/"): value for name, value in fields.items()}
-        body = urlencode({**form.fields, **values})
-        headers = {
-            "Content-Type": "application/x-www-form-urlencoded",
-            "Origin": self._base_url,
-            "Sec-Fetch-Site": "same-origin",
-        }
-        return Page(self._http.post(form.action, content=body, headers=headers))
+
+@contextmanager
+def browser_of(service: ServiceProcess, *, signed_in: bool = True) -> Iterator[Browser]:
+    """A browser at a service's dashboard."""
+    browser = Browser(service.base_url)
+    with browser.client:
+        if signed_in:
+            assert browser.sign_in(service.api_key or "").status_code == 303
+        yield browser

@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from moderately.domain.errors import DomainError, Unauthenticated
 from moderately.http import Call, Handler, Reply, Resource
+from moderately.http.follow import wants_stream
 from moderately.http.replies import STATUS_OF
 from moderately.web.assets import Assets
 from moderately.web.filters import FILTERS
@@ -93,7 +94,9 @@ class Page(Resource):
 
     def refused(self, call: Call, error: DomainError) -> Reply:
         """A page that says so; the way to sign in where nobody is."""
-        is_page = call.method in ("GET", "HEAD") and call.header(FRAGMENT_HEADER) is None
+        # A script is told so: what it would be sent on to is no answer to it.
+        is_script = call.header(FRAGMENT_HEADER) is not None or wants_stream(call)
+        is_page = call.method in ("GET", "HEAD") and not is_script
         if isinstance(error, Unauthenticated) and is_page:
             return redirect(f"/ui/sign-in?next={quote(call.target, safe='')}")
         advice = ""

@@ -3,16 +3,17 @@
 import { onKey } from "./keys.js";
 
 export function setUpRows(root) {
-  const all = () => [...root.querySelectorAll("tbody tr[data-key]")];
+  const all = document.getElementById("all");
+  const rows = () => [...root.querySelectorAll("tbody tr[data-key]")];
   const ticks = () => [...root.querySelectorAll("input[name=id]")];
   const current = () => document.activeElement?.closest?.("tr[data-key]");
   let last = "";
 
   function go(step) {
-    const rows = all();
+    const known = rows();
     const here = current()?.dataset.key ?? last;
-    const index = rows.findIndex((row) => row.dataset.key === here);
-    const row = rows[index < 0 ? 0 : Math.min(Math.max(index + step, 0), rows.length - 1)];
+    const index = known.findIndex((row) => row.dataset.key === here);
+    const row = known[index < 0 ? 0 : Math.min(Math.max(index + step, 0), known.length - 1)];
     if (!row) return;
     last = row.dataset.key;
     row.focus({ preventScroll: true });
@@ -21,12 +22,9 @@ export function setUpRows(root) {
 
   function show() {
     const chosen = ticks().filter((one) => one.checked).length;
-    const header = root.querySelector("#all");
-    if (header) {
-      header.hidden = false;
-      header.checked = chosen > 0 && chosen === ticks().length;
-      header.indeterminate = chosen > 0 && !header.checked;
-    }
+    all.hidden = false;
+    all.checked = chosen > 0 && chosen === ticks().length;
+    all.indeterminate = chosen > 0 && !all.checked;
     const bar = document.getElementById("bulk-bar");
     bar.classList.toggle("is-empty", chosen === 0);
     document.getElementById("selected").textContent = chosen ? `${chosen} selected` : "Select rows to act on them";
@@ -38,8 +36,9 @@ export function setUpRows(root) {
     show();
   }
 
-  root.addEventListener("change", (event) => {
-    if (event.target.id === "all") for (const one of ticks()) one.checked = event.target.checked;
+  root.addEventListener("change", show);
+  all.addEventListener("change", () => {
+    for (const one of ticks()) one.checked = all.checked;
     show();
   });
   onKey("j", () => go(1));
