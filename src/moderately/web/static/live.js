@@ -6,15 +6,20 @@ const POLL_MS = 5000;
 const SPACING_MS = 400;
 const SHARE = 10;
 const CALM_MS = 1500;
+const SIGNED_OUT = 401;
 
 const state = document.getElementById("link-state");
 let telling = 0;
 
 // A gap of a moment is not worth telling.
 function tell(words) {
-  clearTimeout(telling);
-  if (!words) state.textContent = "";
-  else telling = setTimeout(() => { state.textContent = words; }, CALM_MS);
+  if (!words) {
+    clearTimeout(telling);
+    telling = 0;
+    state.textContent = "";
+  } else if (!telling) {
+    telling = setTimeout(() => { state.textContent = words; }, CALM_MS);
+  }
 }
 
 // Looks every so many milliseconds, but not while nobody does.
@@ -52,9 +57,14 @@ export function follow(url, { look, onMessage = () => {}, onLive = () => {} }) {
     try {
       await look();
       if (poll) tell("");
-    } catch {
-      tell("reconnecting…");
-      setTimeout(lookSoon, POLL_MS);
+    } catch (error) {
+      if (error.status === SIGNED_OUT) {
+        stop();
+        tell("signed out: reload the page");
+      } else {
+        tell("reconnecting…");
+        setTimeout(lookSoon, POLL_MS);
+      }
     }
     isLooking = false;
     const took = Date.now() - begun;

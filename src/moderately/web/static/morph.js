@@ -13,7 +13,7 @@ export function morph(from, to) {
 // Fetches a page and makes the parts that both have alike: those with `data-live` and an id.
 export async function refresh(url, { headers = {}, signal } = {}) {
   const reply = await fetch(url, { headers, signal, credentials: "same-origin" });
-  if (!reply.ok) throw new Error(`HTTP ${reply.status}`);
+  if (!reply.ok) throw Object.assign(new Error(`HTTP ${reply.status}`), { status: reply.status });
   const page = new DOMParser().parseFromString(await reply.text(), "text/html");
   const active = document.activeElement;
   const changed = [];
