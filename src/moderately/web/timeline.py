@@ -53,6 +53,11 @@ class Bar(NamedTuple):
         """How wide it is, and never too narrow to be seen."""
         return max(self.right - self.left, _NARROWEST)
 
+    @property
+    def place(self) -> float:
+        """Where it is drawn, so that all of it is on the axis."""
+        return min(self.left, 1 - self.width)
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
