@@ -1,5 +1,6 @@
 """The pages of executions and agents, over real HTTP and without scripts."""
 
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -261,6 +262,24 @@ def test_an_agent_is_run_from_its_form_once(api: httpx2.Client, browser: Browser
     assert finish(api, first)["input_data"] == {"names": ["x", "y"]}
     like = browser.open(f"/ui/agents/worker?like={first}").form("/ui/agents/worker")
     assert like.fields["f/names"] == "x\ny"
+
+
+def test_two_versions_are_compared(tmp_path: Path) -> None:
+    for version in ("1", "2"):
+        env = {"WRITER_VERSION": version}
+        with (
+            ServiceProcess([AGENTS], data=tmp_path, args=ARGS, env=env) as service,
+            closing(Browser(service.base_url, service.api_key)) as browser,
+        ):
+            page = browser.open("/ui/agents/writer")
+            assert ("Compare" in page.text) is (version == "2")
+            if version == "2":
+                assert re.search(r'- +"type": "integer"', page.text)
+                assert re.search(r'\+ +"type": "number"', page.text)
+                back = browser.open("/ui/agents/writer?old=2&new=1")
+                assert re.search(r'\+ +"type": "integer"', back.text)
+                assert "say the same" in browser.open("/ui/agents/writer?old=2&new=2").text
+                assert browser.open("/ui/agents/writer?old=9&new=8").status == 200
 
 
 def test_an_input_that_does_not_fit_is_told_at_its_field(browser: Browser) -> None:

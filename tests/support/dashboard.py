@@ -1,11 +1,15 @@
 """Agents to look at in the dashboard."""
 
 import asyncio
+import os
 from typing import Annotated
 
 from pydantic import BaseModel, Field
 
 from moderately import Context, agent
+
+VERSION = os.environ.get("WRITER_VERSION", "1")
+Size = int if VERSION == "1" else float
 
 
 class Box(BaseModel):
@@ -73,3 +77,9 @@ async def payer(ctx: Context) -> str:
         return "paid"
 
     return await ctx.step("pay", pay, effects="unsafe")
+
+
+@agent(version=VERSION)
+async def writer(ctx: Context, size: Size) -> str:  # type: ignore[valid-type]
+    """Write."""
+    return str(size)
