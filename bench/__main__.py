@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil
 
-from bench import cluster, durable, sdk, service
+from bench import cluster, durable, events, sdk, service
 from bench.figures import Figures
 from bench.processes import ROOT
 
@@ -16,9 +16,10 @@ PARTS: dict[str, Callable[..., Figures]] = {
     "service": service.collect_service,
     "durable": durable.collect_durable,
     "cluster": cluster.collect_cluster,
+    "events": events.collect_events,
     "sdk": sdk.collect_sdk,
 }
-GOALS = {**service.GOALS, **durable.GOALS, **cluster.GOALS, **sdk.GOALS}
+GOALS = {**service.GOALS, **durable.GOALS, **cluster.GOALS, **events.GOALS, **sdk.GOALS}
 
 
 def main() -> None:

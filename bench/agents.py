@@ -90,3 +90,13 @@ async def brief(ctx: Context) -> None:
 async def brief_too(ctx: Context) -> None:
     """Another one that does."""
     await asyncio.sleep(0.01)
+
+
+@agent
+async def metronome(ctx: Context, ticks: int, rate: float) -> None:
+    """Wait for a word, then tell the time so many times a second."""
+    await ctx.wait_for_input("go")
+    begun = time.monotonic()
+    for number in range(1, ticks + 1):
+        ctx.log("tick", sent=time.time())
+        await asyncio.sleep(max(0.0, begun + number / rate - time.monotonic()))

@@ -398,6 +398,22 @@ def test_a_park_that_comes_too_late_goes_on_at_once(opened: Opened) -> None:
     run(opened, work)
 
 
+def test_a_child_that_is_created_as_its_parent_is_cancelled_goes_with_it(opened: Opened) -> None:
+    async def work(store: Store) -> None:
+        parent = new()
+        await store.create(parent, start=Start())
+        child = new(parent_id=parent.id, parent_step="0/1")
+        step = Step("0/1", "agent", "a", "waiting", wait={"execution_id": child.id})
+        # Both go in one transaction.
+        await asyncio.gather(store.spawn(1, step, child), store.apply(parent.id, Cancel()))
+        for execution in (parent, child):
+            found = await store.get("team", execution.id)
+            assert found is not None
+            assert found.status is Status.CANCELLED
+
+    run(opened, work)
+
+
 def test_a_cancelled_parent_takes_its_children_with_it_and_gets_no_more(opened: Opened) -> None:
     async def work(store: Store) -> None:
         parent = new()

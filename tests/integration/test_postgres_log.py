@@ -7,9 +7,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+import pytest
 
 from moderately.domain.commands import Cancel, Start
-from moderately.domain.errors import DomainError, FencedOut
+from moderately.domain.errors import DomainError, FencedOut, Unavailable
 from moderately.domain.execution import Execution, NewEvent
 from moderately.domain.ids import ENTROPY_BYTES, new_id
 from moderately.protocol.vocabulary import Status
@@ -247,17 +248,39 @@ def test_a_log_that_begins_late_and_has_holes_is_taken_up_at_its_end(postgres_ur
 
 def test_a_database_that_has_gone_back_is_read_from_where_it_is(postgres_url: str) -> None:
     async def work(store: PostgresStore) -> None:
-        for _ in range(3):
+        for _ in range(9):
             await store.create(new())
-        assert len(await store.commits(after=0, limit=9)) == 3
+        assert len(await store.commits(after=0, limit=20)) == 9
         async with raw(postgres_url, autocommit=True) as connection:
-            await connection.execute("DELETE FROM commits WHERE number > 1")
-            await connection.execute("SELECT setval('commits_number', 1)")
+            await connection.execute("DELETE FROM commits WHERE number NOT BETWEEN 4 AND 6")
+            await connection.execute("SELECT setval('commits_number', 6)")
         newest = await store.newest_commit()
         assert newest is not None
-        assert newest.number == 1
+        assert newest.number == 6
+        await store.create(new())
+        found = await store.commits(after=0, limit=20)
+        assert [commit.number for commit in found] == [4, 5, 6, 7]
 
     run(postgres_url, work)
+
+
+def test_whoever_reads_the_log_when_the_store_closes_is_let_go(postgres_url: str) -> None:
+    async def work() -> None:
+        async with raw(postgres_url) as open_one:
+            async with open_stores(postgres_url, CLOCK) as stores:
+                await open_one.execute(DRAW)
+                await stores.executions.create(new())
+                # It cannot tell yet how far the log is settled.
+                reading = asyncio.ensure_future(stores.executions.newest_commit())
+                log = stores.executions._log
+                async with asyncio.timeout(20):
+                    while not log._settling.until:  # noqa: ASYNC110 - nobody tells
+                        await asyncio.sleep(0.005)
+                assert not reading.done()
+            with pytest.raises(Unavailable):
+                await reading
+
+    asyncio.run(work())
 
 
 def test_a_number_is_drawn_after_the_rows_are_locked_and_not_for_a_refusal(

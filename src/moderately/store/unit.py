@@ -206,6 +206,11 @@ class Unit:
         gone = {step_id for owner, step_id in self.dropped if owner == execution_id}
         return [s for s in known.values() if s.status == "waiting" and s.id not in gone]
 
+    async def children(self, execution_id: str) -> list[str]:
+        """An execution's children that had not ended before this unit, or are new in it."""
+        new = [one.id for one in self.inserted.values() if one.parent_id == execution_id]
+        return [*await self.source.children(execution_id), *new]
+
     def now(self, execution: Execution) -> int:
         """The time, not before the execution's own."""
         return max(self.clock.now(), execution.updated_at)

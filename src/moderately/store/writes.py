@@ -139,7 +139,7 @@ async def _find(unit: Unit, execution_id: str, team_id: str | None = None) -> Ex
 
 async def _ended(unit: Unit, execution: Execution) -> None:
     if execution.child_count:
-        for child_id in await unit.source.children(execution.id):
+        for child_id in await unit.children(execution.id):
             child = await unit.execution(child_id)
             if child is not None and not child.status.is_terminal:
                 await _ended(unit, unit.decide(child, Cancel(_PARENT_ENDED)))

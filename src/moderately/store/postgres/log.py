@@ -14,7 +14,7 @@ database of the server would keep the log from going on.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final
 
 from moderately.domain.errors import Unavailable
@@ -29,6 +29,7 @@ _AT_ONCE: Final = 1000
 _FIRST_LOOK_SECONDS: Final = 0.02
 _LAST_LOOK_SECONDS: Final = 0.5
 _START_SECONDS: Final = 0.01
+_LOOKS_AT_ONCE: Final = 3
 
 
 class Settling:
@@ -82,6 +83,7 @@ class Log:
         self._on_more = on_more
         self._loop = asyncio.get_running_loop()
         self._settling = Settling()
+        self._newest = 0
         self._is_new = True
         self._stuck_since: float | None = None
         self._delay = _FIRST_LOOK_SECONDS
@@ -115,8 +117,6 @@ class Log:
             self._timer.cancel()
         if self._task is not None:
             self._task.cancel()
-        for future in self._waiting:
-            future.cancel()
 
     def _refresh(self) -> "asyncio.Future[None]":
         """Find out how far the log is settled, at this moment or later.
@@ -130,61 +130,59 @@ class Log:
         return future
 
     async def _answer(self) -> None:
+        asking: list[asyncio.Future[None]] = []
+        failure: Exception | None = None
         try:
             while self._waiting:
-                waiting, self._waiting = self._waiting, []
-                failure: Exception | None = None
+                asking, self._waiting = self._waiting, []
+                failure = None
                 try:
-                    await (self._start() if self._is_new else self._look())
+                    await self._look()
+                    if self._is_new:
+                        await self._start()
                 except Exception as error:  # noqa: BLE001 - its callers get it, whatever it is
                     failure = error
-                for future in waiting:
-                    if future.done():
-                        continue
-                    if failure is None:
-                        future.set_result(None)
-                    else:
-                        future.set_exception(failure)
+                _settle(asking, failure)
         finally:
             self._task = None
+            stopping = Unavailable("The service is stopping; try again later.")
+            _settle([*asking, *self._waiting], stopping)
 
     async def _start(self) -> None:
         """Look until everything is settled that there was at first."""
-        first, give_up_at = 0, self._loop.time() + PATIENCE_SECONDS
-        while True:
-            newest = await self._look(is_hasty=True)
-            first = first or newest
-            if self._settling.number >= first:
-                self._is_new = False
-                return
+        until, give_up_at = self._newest, self._loop.time() + PATIENCE_SECONDS
+        while self._settling.number < until:
             if self._loop.time() > give_up_at:
                 raise Unavailable("A transaction on the database's log does not end.")
+            await self._look(is_hasty=True)
+            until = min(until, self._newest)
             await asyncio.sleep(_START_SECONDS)
+        self._is_new = False
 
-    async def _look(self, *, is_hasty: bool = False) -> int:
-        """Look once, and again at once where there is much; gives the newest number of all."""
-        while True:
-            before, now = self._settling.number, self._loop.time()
+    async def _look(self, *, is_hasty: bool = False) -> None:
+        """Look once, and some more times at once where there is much."""
+        for _ in range(_LOOKS_AT_ONCE):
+            before = self._settling.number
             holders: list[str] | None = None
-            is_old = self._stuck_since is not None and now - self._stuck_since > _FIRST_LOOK_SECONDS
-            if self._settling.until and (is_hasty or is_old):
+            if self._settling.until and (is_hasty or self._is_stuck()):
                 # First the locks, then the numbers: whoever has let go is visible by then.
                 holders = [row[0] for row in await self._reads.all("commit_holders")]
             rows = await self._reads.all("visible_commits", before, _AT_ONCE)
-            newest = max((row[0] for row in rows), default=0)
-            if newest < before:
-                self._begin_anew()
+            visible = sorted({row[0] for row in rows})
+            self._newest = visible[-1] if visible else 0
+            if self._newest < before:
+                # The database has gone back, to a backup or to what a standby had of it.
+                self._settling, self._stuck_since, self._is_new = Settling(), None, True
                 continue
-            self._settling.look(sorted({row[0] for row in rows}), holders)
-            is_far = newest > self._settling.number and len(rows) > _AT_ONCE
+            self._settling.look(visible, holders)
             self._take_note(before)
-            if not is_far or (holders and self._settling.number == before):
-                return newest
+            if len(rows) <= _AT_ONCE or self._settling.number == self._newest:
+                return
             is_hasty = True
 
-    def _begin_anew(self) -> None:
-        """The database has gone back, to a backup or to what a standby had of it."""
-        self._settling, self._stuck_since = Settling(), None
+    def _is_stuck(self) -> bool:
+        since = self._stuck_since
+        return since is not None and self._loop.time() - since > _FIRST_LOOK_SECONDS
 
     def _take_note(self, before: int) -> None:
         """See to it that what is not settled yet is looked at again, and told of."""
@@ -205,3 +203,13 @@ class Log:
         self._timer = None
         # Whoever reads hears of what comes of it; where it fails, they will find out themselves.
         self._refresh().add_done_callback(lambda future: future.cancelled() or future.exception())
+
+
+def _settle(futures: Iterable["asyncio.Future[None]"], failure: Exception | None) -> None:
+    for future in futures:
+        if future.done():
+            continue
+        if failure is None:
+            future.set_result(None)
+        else:
+            future.set_exception(failure)

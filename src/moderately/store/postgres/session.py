@@ -17,6 +17,9 @@ from typing import Any, Final, NamedTuple
 
 import psycopg
 
+from moderately.domain.execution import FOREVER
+from moderately.domain.storing import Change
+from moderately.protocol.vocabulary import Status
 from moderately.store.postgres.connections import (
     SPACING_SECONDS,
     Connection,
@@ -27,7 +30,7 @@ from moderately.store.postgres.connections import (
 )
 from moderately.store.postgres.live import Live
 
-__all__ = ["News", "Session"]
+__all__ = ["News", "Session", "news_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -85,6 +88,24 @@ class News(NamedTuple):
         sender, ids, agents, freed, due_at, workers = json.loads(word)
         due_at = None if due_at is None else int(due_at)
         return sender, cls([f"exec_{name}" for name in ids], agents, freed, due_at, bool(workers))
+
+
+def news_of(changes: Iterable[Change]) -> tuple[News, bool]:
+    """The news of a commit, and whether somebody waits for it, to run something or for an end."""
+    ids, agents, freed, due_at, is_urgent = [], set(), set(), FOREVER, False
+    for change in changes:
+        ids.append(change.execution_id)
+        execution = change.execution
+        if execution is None or execution.status is Status.RUNNING:
+            continue
+        is_urgent = True
+        if execution.status is Status.PENDING and execution.run_at is None:
+            agents.add(change.agent_id)
+        else:
+            freed.add(change.agent_id)
+        times = (execution.run_at, execution.deadline_at)
+        due_at = min([due_at, *(at for at in times if at is not None)])
+    return News(ids, agents, freed, None if due_at == FOREVER else due_at), is_urgent
 
 
 class _Untold:

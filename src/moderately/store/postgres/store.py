@@ -7,7 +7,6 @@ from collections.abc import (
     Callable,
     Collection,
     Coroutine,
-    Iterable,
     Mapping,
     Sequence,
 )
@@ -16,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 from moderately.domain.agents import Agent, AgentVersion
 from moderately.domain.errors import ExecutionNotFound, ExecutionNotTerminal, Unavailable
-from moderately.domain.execution import FOREVER, Event, Execution, Step
+from moderately.domain.execution import Event, Execution, Step
 from moderately.domain.listing import ExecutionList, ListQuery
 from moderately.domain.log import Commit, LiveEvent
 from moderately.domain.ports import Clock
@@ -37,7 +36,8 @@ from moderately.store.postgres.live import Live
 from moderately.store.postgres.log import Log
 from moderately.store.postgres.reads import Reads
 from moderately.store.postgres.registry import register
-from moderately.store.postgres.session import News, Session
+from moderately.store.postgres.session import News, Session, news_of
+from moderately.store.postgres.suspects import Suspects
 from moderately.store.postgres.writer import Writer
 from moderately.store.rows import (
     STEPS,
@@ -56,7 +56,6 @@ __all__ = ["PostgresStore"]
 T = TypeVar("T")
 
 _SILENT_MICROSECONDS: Final = 3600 * 1_000_000
-_SUSPECT_SECONDS: Final = 0.15
 _RETRY_SECONDS: Final = 0.25
 _GLANCE_LIMIT: Final = 1000
 _MOST_EARLY: Final = 20_000
@@ -105,12 +104,11 @@ class PostgresStore(BatchedStore):
             queries,
             clock,
             on_commit=self._tell,
-            dead=self._find_dead,
+            dead=Suspects(self._session).dead,
             limit=batches,
             at=at,
         )
         self._connections = connections
-        self._suspects: dict[str, float] = {}
         self._heard: set[str] = set()
         # What was heard of while a batch was under way, and when.
         self._early: dict[str, float] = {}
@@ -181,20 +179,7 @@ class PostgresStore(BatchedStore):
         if unit.events:
             self._subscribers.say_commit()
         self._look_behind(changes, begun)
-        ids, agents, freed, due_at, is_urgent = [], set(), set(), FOREVER, False
-        for change in changes:
-            ids.append(change.execution_id)
-            execution = change.execution
-            if execution is None or execution.status is Status.RUNNING:
-                continue
-            is_urgent = True
-            if execution.status is Status.PENDING and execution.run_at is None:
-                agents.add(change.agent_id)
-            else:
-                freed.add(change.agent_id)
-            times = (execution.run_at, execution.deadline_at)
-            due_at = min([due_at, *(at for at in times if at is not None)])
-        news = News(ids, agents, freed, None if due_at == FOREVER else due_at)
+        news, is_urgent = news_of(changes)
         # Whoever watches a run can wait for a moment; whoever is to run one, or waits for its end,
         # cannot.
         self._session.tell(news, is_urgent=is_urgent)
@@ -358,22 +343,6 @@ class PostgresStore(BatchedStore):
     async def workers(self) -> Sequence[Worker]:
         """The workers that are known, silent ones among them."""
         return [read_worker(row) for row in await self._reads.all("list_workers")]
-
-    def _find_dead(self, silent: Iterable[tuple[str, bool]]) -> list[str]:
-        """Which of the silent workers are dead.
-
-        A lease that has ended is enough. A session that has ended means that the process is dead,
-        or was cut off, and must be so for a moment: it may be connecting again. After this process
-        has itself been cut off, it is not told from the others for a while.
-        """
-        now, dead, suspects = time.monotonic(), [], {}
-        is_calm = self._session.number is not None and now >= self._session.calm_at
-        for worker_id, is_over in silent:
-            since = suspects[worker_id] = self._suspects.get(worker_id, now)
-            if is_over or (is_calm and now - since >= _SUSPECT_SECONDS):
-                dead.append(worker_id)
-        self._suspects = suspects if is_calm else {}
-        return dead
 
     async def delete(self, team_id: str, execution_id: str) -> None:
         """Remove an execution that has ended, with all that belongs to it."""

@@ -54,7 +54,7 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 _BATCH_LIMIT: Final = 512
-_LAZY_SECONDS: Final = 0.005
+_LAZY_SECONDS: Final = 0.002
 _SLOW_SECONDS: Final = 0.005
 _TRIES: Final = 8
 _RETRY_SECONDS: Final = 0.25

@@ -33,7 +33,7 @@ __all__ = ["Writer", "unavailable"]
 T = TypeVar("T")
 
 _BATCH_LIMIT: Final = 512
-_LAZY_SECONDS: Final = 0.005
+_LAZY_SECONDS: Final = 0.002
 _BUSY_RETRY_SECONDS: Final = 0.005
 _BUSY_LIMIT_SECONDS: Final = 10.0
 _REASONS: Final = {
