@@ -39,6 +39,8 @@ def test_every_query_fits_the_schema(tmp_path: Path) -> None:
         "where": "team_id = ?",
         "order": "id",
         "index": "",
+        "completed": "INDEXED BY executions_by_completed",
+        "updated": "INDEXED BY executions_by_updated",
         "versions": "?",
         "keys": "?",
         "steps": "s.id FROM steps AS s",

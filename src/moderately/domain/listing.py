@@ -55,11 +55,15 @@ class ListQuery:
         created_after: Only those created later, in microseconds.
         created_before: Only those created earlier, in microseconds.
         metadata: Only those with all of these labels.
+        id_prefix: Only those whose ids begin so.
+        id_suffix: Only those whose ids end so: all of them are looked at.
+        label_prefix: Only those with a label whose value begins so, whatever its key.
         order_by: What to order by; ties go by creation.
         order_direction: Which way.
         page: Which page, from 1. Of no account with a cursor.
         page_size: How many a page.
         cursor: Go on behind this one, in order of creation.
+        has_payloads: Whether input and output are read; None stands for both where not.
     """
 
     agent_id: str | None = None
@@ -67,11 +71,15 @@ class ListQuery:
     created_after: int | None = None
     created_before: int | None = None
     metadata: dict[str, str] = field(default_factory=dict)
+    id_prefix: str | None = None
+    id_suffix: str | None = None
+    label_prefix: str | None = None
     order_by: OrderBy = OrderBy.CREATED_AT
     order_direction: OrderDirection = OrderDirection.DESC
     page: int = 1
     page_size: int = DEFAULT_PAGE_SIZE
     cursor: Cursor | None = None
+    has_payloads: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, Final, TypeVar
 
 from moderately.domain.errors import DomainError, InvalidRequest, Unauthenticated
-from moderately.http.fields import Query, optional_seconds
+from moderately.http.fields import Query, optional_seconds, read_form
 from moderately.http.replies import Reply, TooLarge
 from moderately.protocol import routes
 from moderately.protocol.problems import Code
@@ -82,9 +82,11 @@ class Call:
     """
 
     __slots__ = (
+        "_form",
         "_headers",
         "_query",
         "_receive",
+        "_scope",
         "identifier",
         "method",
         "options",
@@ -108,6 +110,8 @@ class Call:
         self.principal = _NOBODY
         self.request_id = ""
         self._receive = receive
+        self._scope = scope
+        self._form: dict[str, list[str]] | None = None
         # Backwards, since of several with the same name the first one counts.
         self._headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
         self._query: bytes | Query = scope["query_string"]
@@ -122,6 +126,18 @@ class Call:
         if isinstance(self._query, bytes):
             self._query = Query(self._query)
         return self._query
+
+    @property
+    def target(self) -> str:
+        """The path with its query, as they came."""
+        path: bytes = self._scope.get("raw_path") or b"/"
+        query: bytes = self._scope["query_string"]
+        return (path + b"?" + query if query else path).decode("latin-1")
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether it came by TLS to this process; what a proxy says is not trusted."""
+        return self._scope.get("scheme") == "https"
 
     def header(self, name: str) -> str | None:
         """A header's first value."""
@@ -148,9 +164,27 @@ class Call:
         Raises:
             DomainError: If it is too large, or of a type that is not taken.
         """
-        media_type = (self.header("content-type") or "").partition(";")[0].strip().lower()
+        media_type = self._media_type()
         if media_type not in ("", "application/json") and not media_type.endswith("+json"):
             raise _MediaType(f"The body must be application/json, not {media_type[:80]!r}.")
+        return await self._read_body()
+
+    async def form(self) -> dict[str, list[str]]:
+        """The fields of a form that was sent, with all their values; read once, and kept.
+
+        Raises:
+            DomainError: If it is too large, or no form.
+        """
+        if self._form is None:
+            if self._media_type() != "application/x-www-form-urlencoded":
+                raise _MediaType("The body must be a form: application/x-www-form-urlencoded.")
+            self._form = read_form(await self._read_body())
+        return self._form
+
+    def _media_type(self) -> str:
+        return (self.header("content-type") or "").partition(";")[0].strip().lower()
+
+    async def _read_body(self) -> bytes:
         if (self.header("content-encoding") or "identity").lower() != "identity":
             raise _MediaType("The body must not be compressed.")
         limit = self.options.body_limit

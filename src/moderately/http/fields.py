@@ -27,10 +27,12 @@ __all__ = [
     "RETRY_FIELDS",
     "Query",
     "list_query",
+    "moment",
     "new_execution",
     "new_fork",
     "optional_seconds",
     "optional_text",
+    "read_form",
     "statuses",
 ]
 
@@ -48,6 +50,8 @@ METADATA_LIMIT: Final = 64
 METADATA_VALUE_LIMIT: Final = 1000
 MAX_PAGE: Final = 10**9
 _DIGITS: Final = 16
+_MOST_PARAMETERS: Final = 100
+_MOST_FIELDS: Final = 2000
 _LAST_MOMENT: Final = 253_402_300_799_000_000
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 
@@ -85,7 +89,7 @@ def new_execution(body: Mapping[str, Any], now: int) -> NewExecution:
 def _time(value: Any, name: str) -> int | None:
     if value is not None and not isinstance(value, str):
         raise InvalidRequest.field(name, "must be a string: a time with its offset")
-    at = _moment(value, name)
+    at = moment(value, name)
     if at is not None and not 0 <= at <= _LAST_MOMENT:
         raise InvalidRequest.field(name, "must be a time between 1970 and 9999")
     return at
@@ -233,6 +237,32 @@ _READERS: Final[Mapping[str, Callable[[Any, str], Any]]] = {
 CREATE_FIELDS: Final = frozenset(_READERS) | {"idempotency_key"}
 
 
+def _pairs(raw: bytes, name: str, most: int) -> dict[str, list[str]]:
+    try:
+        pairs = parse_qsl(
+            raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=most
+        )
+    except ValueError:
+        raise InvalidRequest.field(
+            name, f"is not percent-encoded UTF-8, or has over {most} parameters"
+        ) from None
+    values: dict[str, list[str]] = {}
+    for key, value in pairs:
+        if "\0" in key or "\0" in value:
+            raise InvalidRequest.field(key.replace("\0", ""), "holds the character U+0000")
+        values.setdefault(key, []).append(value)
+    return values
+
+
+def read_form(raw: bytes) -> dict[str, list[str]]:
+    """The fields of a form (`application/x-www-form-urlencoded`), with all their values.
+
+    Raises:
+        InvalidRequest: If it is not UTF-8, or has too many fields.
+    """
+    return _pairs(raw, "form", _MOST_FIELDS)
+
+
 class Query:
     """A query's parameters, each read once. `done` refuses what nobody has read.
 
@@ -244,21 +274,7 @@ class Query:
     """
 
     def __init__(self, raw: bytes) -> None:
-        self._values: dict[str, list[str]] = {}
-        if not raw:
-            return
-        try:
-            pairs = parse_qsl(
-                raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=100
-            )
-        except ValueError:
-            raise InvalidRequest.field(
-                "query", "is not percent-encoded UTF-8, or has over 100 parameters"
-            ) from None
-        for name, value in pairs:
-            if "\0" in name or "\0" in value:
-                raise InvalidRequest.field(name.replace("\0", ""), "holds the character U+0000")
-            self._values.setdefault(name, []).append(value)
+        self._values = _pairs(raw, "query", _MOST_PARAMETERS) if raw else {}
 
     def many(self, name: str) -> list[str]:
         """All values of a parameter."""
@@ -334,8 +350,8 @@ def list_query(query: Query) -> ListQuery:
     found = ListQuery(
         agent_id=optional_text(query.one("agent_id"), "agent_id"),
         statuses=statuses(query),
-        created_after=_moment(query.one("created_after"), "created_after"),
-        created_before=_moment(query.one("created_before"), "created_before"),
+        created_after=moment(query.one("created_after"), "created_after"),
+        created_before=moment(query.one("created_before"), "created_before"),
         metadata=query.prefixed("metadata."),
         order_by=query.choice("order_by", OrderBy.CREATED_AT),
         order_direction=query.choice("order_direction", OrderDirection.DESC),
@@ -351,7 +367,12 @@ def list_query(query: Query) -> ListQuery:
     return found
 
 
-def _moment(text: str | None, name: str) -> int | None:
+def moment(text: str | None, name: str) -> int | None:
+    """A time in microseconds, or None.
+
+    Raises:
+        InvalidRequest: If it is none, or has no offset.
+    """
     if text is None:
         return None
     try:

@@ -49,10 +49,8 @@ class Resource:
         except HungUp:
             raise
         except Exception:  # noqa: BLE001 - it is in the log, under the request's id
-            name = call.request_id
-            _log.exception("request %s failed", name)
-            message = f"Something went wrong on our side. Report it with request id {name}."
-            return problem(Code.INTERNAL, message, name)
+            _log.exception("request %s failed", call.request_id)
+            return self.failed(call)
 
     async def authenticate(self, call: Call) -> None:
         """Find out who asks.
@@ -65,6 +63,12 @@ class Resource:
     def refused(self, call: Call, error: DomainError) -> Reply:
         """What to answer where something was refused."""
         return refusal(error, call.request_id)
+
+    def failed(self, call: Call) -> Reply:
+        """What to answer where something went wrong on our side."""
+        name = call.request_id
+        message = f"Something went wrong on our side. Report it with request id {name}."
+        return problem(Code.INTERNAL, message, name)
 
     def _wrong_method(self, call: Call) -> Reply:
         message = f"{call.method} does not apply here; {self._allow} do."

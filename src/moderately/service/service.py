@@ -19,6 +19,7 @@ from moderately.domain.ids import ENTROPY_BYTES, new_id
 from moderately.domain.lifecycle import as_created
 from moderately.domain.listing import ExecutionList, ListQuery
 from moderately.domain.ports import Clock, Engine
+from moderately.domain.reports import Reports
 from moderately.domain.storing import Created, Idempotency, Store
 from moderately.protocol.vocabulary import Status
 from moderately.service.answers import settle
@@ -29,6 +30,7 @@ from moderately.service.fresh import Fresh
 from moderately.service.hub import Hub
 from moderately.service.inputs import InputChecks
 from moderately.service.keys import KeyRing
+from moderately.service.overview import Overview
 from moderately.service.principal import Principal, shown
 
 __all__ = ["Created", "Service"]
@@ -46,9 +48,11 @@ class Service:
         keys: Knows the keys.
         clock: Tells the time.
         monotonic: Tells the time in seconds, for the cache of agents.
+        reports: Read sums.
 
     Attributes:
         events: The use cases of events.
+        overview: What there is to see of the whole.
     """
 
     def __init__(
@@ -58,7 +62,10 @@ class Service:
         keys: KeyRing,
         clock: Clock,
         monotonic: Callable[[], float],
+        *,
+        reports: Reports,
     ) -> None:
+        self.overview = Overview(store, reports, clock, monotonic)
         self._store = store
         self._engine = engine
         self._keys = keys

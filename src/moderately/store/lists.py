@@ -4,6 +4,7 @@ SQL comes from the fixed fragments here only; what a caller sends travels as par
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from moderately.domain.listing import Cursor, ExecutionList, ListQuery
@@ -26,6 +27,18 @@ _METADATA: Final = (
     "id IN (SELECT execution_id FROM execution_metadata"
     " WHERE team_id = ? AND key = ? AND value = ?)"
 )
+# The keys are found one after the other, since each has its own place in the index.
+_LABEL: Final = (
+    "id IN (WITH RECURSIVE keys (key, number) AS ("
+    "SELECT min(key), 1 FROM execution_metadata WHERE team_id = ?"
+    " UNION ALL SELECT (SELECT min(key) FROM execution_metadata WHERE team_id = ?"
+    " AND key > keys.key), number + 1 FROM keys WHERE key IS NOT NULL AND number < ?)"
+    " SELECT m.execution_id FROM keys CROSS JOIN execution_metadata AS m"
+    " WHERE m.team_id = ? AND m.key = keys.key AND m.value >= ? AND m.value < ?)"
+)
+_MOST_KEYS: Final = 200
+_LAST: Final = "\U0010ffff"
+_LIGHT_COLUMNS: Final = EXECUTION_COLUMNS.replace("input_data, output_data", "NULL, NULL")
 
 
 Sql = tuple[str, tuple[Any, ...]]
@@ -56,6 +69,21 @@ class Lists:
         sql = self._fill("count_executions", where=where, index=_filter(query))
         return sql, tuple(parameters)
 
+    def counts(self, team_id: str, query: ListQuery) -> Sql:
+        """Build the query for the totals by status, with its parameters.
+
+        Args:
+            team_id: Whose executions.
+            query: What is asked for, but for the statuses.
+        """
+        every = replace(query, statuses=())
+        where, parameters = _where(team_id, every)
+        # Without any other term, the statuses are best counted in their own index.
+        is_plain = len(parameters) == 1
+        index = "INDEXED BY executions_by_status" if is_plain else _filter(every)
+        sql = self._fill("count_matching_by_status", where=where, index=index)
+        return sql, tuple(parameters)
+
     def page(self, team_id: str, query: ListQuery, total: int) -> Sql:
         """Build the query for the page, with its parameters. It takes one row more than a page has.
 
@@ -67,7 +95,7 @@ class Lists:
         """
         where, parameters = _where(team_id, query)
         order, index = _order(query)
-        if query.metadata or total <= _FEW:
+        if _is_narrow(query) or total <= _FEW:
             index = _filter(query)
         offset = (query.page - 1) * query.page_size
         if query.cursor is not None:
@@ -76,7 +104,11 @@ class Lists:
             parameters += [query.cursor.created_at, query.cursor.id]
             offset = 0
         sql = self._fill(
-            "list_executions", columns=EXECUTION_COLUMNS, where=where, order=order, index=index
+            "list_executions",
+            columns=EXECUTION_COLUMNS if query.has_payloads else _LIGHT_COLUMNS,
+            where=where,
+            order=order,
+            index=index,
         )
         return sql, (*parameters, query.page_size + 1, offset)
 
@@ -117,11 +149,28 @@ def _where(team_id: str, query: ListQuery) -> tuple[str, list[Any]]:
     for key, value in query.metadata.items():
         terms.append(_METADATA)
         values += [team_id, key, value]
+    if query.id_prefix is not None:
+        terms.append("id >= ? AND id < ?")
+        values += [query.id_prefix, query.id_prefix + _LAST]
+    if query.id_suffix is not None:
+        terms.append("substr(id, length(id) - length(?) + 1) = ?")
+        values += [query.id_suffix, query.id_suffix]
+    if query.label_prefix is not None:
+        terms.append(_LABEL)
+        bounds = [query.label_prefix, query.label_prefix + _LAST]
+        values += [team_id, team_id, _MOST_KEYS, team_id, *bounds]
     return " AND ".join(terms), values
 
 
+def _is_narrow(query: ListQuery) -> bool:
+    """Whether the labels or the ids say where to look, rather than the indexes of the lists."""
+    return bool(query.metadata) or query.id_prefix is not None or query.label_prefix is not None
+
+
 def _filter(query: ListQuery) -> str:
-    if query.metadata:
+    if query.id_prefix is not None:
+        return "INDEXED BY sqlite_autoindex_executions_1"
+    if _is_narrow(query):
         return ""
     if query.agent_id is not None:
         return "INDEXED BY executions_by_agent"

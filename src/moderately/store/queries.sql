@@ -194,3 +194,42 @@ RETURNING id, name, team_id, prefix, created_at, revoked_at, last_used_at;
 -- name: touch_key
 -- Note when a key was used last.
 UPDATE api_keys SET last_used_at = ? WHERE id = ?;
+
+-- name: count_matching_by_status
+-- How many executions match, by status.
+SELECT status, count(*) FROM executions {index} WHERE {where} GROUP BY status;
+
+-- name: pending_by_agent
+-- How many executions of a team are pending, by agent.
+SELECT agent_id, count(*) FROM executions
+WHERE team_id = ? AND status = 'pending'
+GROUP BY agent_id ORDER BY agent_id;
+
+-- name: waiting_by_agent
+-- How many of them wait for nothing but a worker, and the oldest: ids sort by creation.
+SELECT agent_id, count(*), min(id) FROM executions
+WHERE team_id = ? AND status = 'pending' AND run_at IS NULL
+GROUP BY agent_id;
+
+-- name: running_by_worker
+-- How many executions of a team run, by worker and agent.
+SELECT worker_id, agent_id, count(*) FROM executions
+WHERE team_id = ? AND status = 'running'
+GROUP BY worker_id, agent_id ORDER BY worker_id, agent_id;
+
+-- name: ends_by_slot
+-- How many executions of a team ended, by slot of time and status: what completed by its own index,
+-- since it is the most; the others by when they were updated, since what has ended is not any more.
+SELECT (completed_at - ?) / ?, 'completed', count(*) FROM executions {completed}
+WHERE team_id = ? AND completed_at >= ? AND completed_at < ?
+GROUP BY 1
+UNION ALL
+SELECT (updated_at - ?) / ?, status, count(*) FROM executions {updated}
+WHERE team_id = ? AND updated_at >= ? AND updated_at < ? AND status IN ('failed', 'cancelled')
+GROUP BY 1, 2;
+
+-- name: recent_runs
+-- How an agent's newest executions went.
+SELECT id, status, created_at, started_at, coalesce(completed_at, failed_at, cancelled_at), usage
+FROM executions WHERE team_id = ? AND agent_id = ?
+ORDER BY created_at DESC, id DESC LIMIT ?;

@@ -30,6 +30,7 @@ from moderately.runtime import LocalRunner
 from moderately.runtime.agents import AgentDefinition
 from moderately.service import KeyRing, Service
 from moderately.settings import Settings
+from moderately.web import make_pages
 from moderately.wiring.clock import SystemClock
 from moderately.wiring.crash import crash_point
 from moderately.wiring.http import HttpProtocol
@@ -128,7 +129,9 @@ async def _serve(
         await register(stores.executions, definitions)
         keys = KeyRing(stores.keys, clock, time.monotonic)
         engine, runner = _engine(settings, definitions, stores.executions, clock)
-        service = Service(stores.executions, engine, keys, clock, time.monotonic)
+        service = Service(
+            stores.executions, engine, keys, clock, time.monotonic, reports=stores.reports
+        )
         await engine.start()
         try:
             base_url = _base_url(settings, listener)
@@ -193,6 +196,7 @@ def _server(settings: Settings, service: Service, on_ready: Callable[[], None]) 
             anonymous_team=None if settings.auth else DEFAULT_TEAM,
             version=__version__,
         ),
+        make_pages(),
     )
     config = uvicorn.Config(
         app,

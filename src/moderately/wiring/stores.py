@@ -9,6 +9,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from moderately.domain.reports import Reports
 from moderately.domain.storing import KeyStore, Store
 from moderately.settings import Settings
 from moderately.store import sqlite
@@ -30,11 +31,13 @@ class Stores:
     Attributes:
         executions: The executions.
         keys: The keys.
+        reports: Sums, to look at.
         place: Where it lies, to show: a file, or a URL without its password.
     """
 
     executions: Store
     keys: KeyStore
+    reports: Reports
     place: str
 
 
@@ -99,7 +102,7 @@ async def open_stores(
     with _owned(path) if is_owner else contextlib.nullcontext():
         try:
             async with sqlite.open_stores(path, clock, at=at) as found:
-                yield Stores(found.executions, found.keys, str(path))
+                yield Stores(found.executions, found.keys, found.reports, str(path))
         except (sqlite3.Error, OSError, ValueError) as error:
             raise say_why(path, error) from error
 
@@ -121,7 +124,7 @@ async def _open_postgres(
         except (postgres.Unfit, postgres.Error) as error:
             message = str(error).strip().splitlines()[0]
             raise StartError(f"cannot open the database {place}: {message}") from error
-        yield Stores(found.executions, found.keys, place)
+        yield Stores(found.executions, found.keys, found.reports, place)
 
 
 @contextlib.contextmanager

@@ -12,6 +12,8 @@ from moderately.domain.ports import Clock
 from moderately.store.postgres.connections import Connections, execute, read_url
 from moderately.store.postgres.keys import PostgresKeyStore
 from moderately.store.postgres.migrate import Migration, Standing, migrations, standing, upgrade
+from moderately.store.postgres.reads import Reads
+from moderately.store.postgres.reports import PostgresReports
 from moderately.store.postgres.store import PostgresStore
 from moderately.store.queries import load_queries
 
@@ -49,6 +51,7 @@ class Stores:
 
     executions: PostgresStore
     keys: PostgresKeyStore
+    reports: PostgresReports
 
 
 @asynccontextmanager
@@ -107,7 +110,11 @@ async def open_stores(
         )
         try:
             await store.start()
-            yield Stores(store, PostgresKeyStore(connections, queries, clock))
+            yield Stores(
+                store,
+                PostgresKeyStore(connections, queries, clock),
+                PostgresReports(Reads(connections, queries), queries),
+            )
         finally:
             await store.close(_CLOSE_SECONDS)
 

@@ -415,3 +415,19 @@ SELECT extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::doubl
 -- name: server_time
 -- The database's time, in microseconds.
 SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
+
+-- name: sample_spans
+-- How long some of the executions took that ended, by slot of time.
+SELECT slots.number, found.seconds FROM generate_series(0, ?::integer - 1) AS slots (number)
+CROSS JOIN LATERAL (
+    SELECT (updated_at - created_at) / 1e6::double precision AS seconds FROM executions
+    WHERE team_id = ? AND updated_at >= ?::bigint + slots.number * ?::bigint
+        AND updated_at < ?::bigint + (slots.number + 1) * ?::bigint
+        AND status IN ('completed', 'failed')
+    ORDER BY updated_at DESC
+    LIMIT ?
+) AS found;
+
+-- name: database_size
+-- The server's version, and how much room the database takes, in bytes.
+SELECT current_setting('server_version'), pg_database_size(current_database());

@@ -52,6 +52,10 @@ class Reads:
         """Run a statement that may write, once."""
         return (await self._run([(self._queries[query], parameters)], may_write=True))[0]
 
+    async def built(self, statement: Sql) -> Rows:
+        """All rows of a query that was built for what is asked."""
+        return (await self._run([statement]))[0]
+
     async def both(self, first: Sql, second: Sql) -> tuple[Rows, Rows]:
         """All rows of two queries, which go to the server together."""
         one, two = await self._run([first, second])

@@ -11,6 +11,7 @@ from moderately.store.sqlite.database import connect, migrate
 from moderately.store.sqlite.keys import SQLiteKeyStore
 from moderately.store.sqlite.lock import FolderLock, FolderLocked
 from moderately.store.sqlite.readers import Readers
+from moderately.store.sqlite.reports import SQLiteReports
 from moderately.store.sqlite.store import SQLiteStore
 from moderately.store.sqlite.writer import Writer
 from moderately.store.subscribers import Subscribers
@@ -25,6 +26,7 @@ class Stores:
 
     executions: SQLiteStore
     keys: SQLiteKeyStore
+    reports: SQLiteReports
 
 
 @asynccontextmanager
@@ -66,6 +68,7 @@ async def open_stores(
             yield Stores(
                 SQLiteStore(writer, readers, queries, clock, subscribers),
                 SQLiteKeyStore(writer, readers, queries, clock),
+                SQLiteReports(readers, queries),
             )
         finally:
             await writer.close()

@@ -168,3 +168,14 @@ LIMIT ?;
 -- A real write of no consequence, to find out whether writes succeed.
 INSERT INTO probes (id, probed_at) VALUES (1, ?)
 ON CONFLICT (id) DO UPDATE SET probed_at = excluded.probed_at;
+
+-- name: sample_spans
+-- How long some of the executions took that ended in a slot of time.
+SELECT (updated_at - created_at) / 1e6 FROM executions INDEXED BY executions_by_updated
+WHERE team_id = ? AND updated_at >= ? AND updated_at < ? AND status IN ('completed', 'failed')
+ORDER BY updated_at DESC
+LIMIT ?;
+
+-- name: database_size
+-- How much room the database takes, without its log, in bytes.
+SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size();

@@ -1,0 +1,154 @@
+"""The page of one execution, and all of it as JSON."""
+
+import secrets
+from typing import Any, Final
+
+from moderately.domain.errors import NotFound
+from moderately.domain.execution import Event, Execution, Step
+from moderately.http import Call, Reply, Resource, json_reply
+from moderately.http.wire import event_object, execution_object, step_object
+from moderately.protocol.vocabulary import Status
+from moderately.web.actions import Actions
+from moderately.web.conversation import Usage, conversation, usage_by_step
+from moderately.web.pages import Page, Site
+from moderately.web.render import TextMode, render_value
+from moderately.web.security import HEADERS
+from moderately.web.snippets import snippets
+from moderately.web.spans import spans_of
+from moderately.web.timeline import timeline
+from moderately.web.views import STEPS_A_PAGE, Ask, asks_of, log_lines, raw_url, step_rows
+from moderately.web.words import why
+
+__all__ = ["pages"]
+
+_MOST_EVENTS: Final = 5_000
+_LOG_LINES: Final = 300
+_MANY: Final = 10**6
+_RETRIED: Final = frozenset({Status.FAILED, Status.CANCELLED})
+
+
+class _Execution:
+    """Reads what the page shows."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    async def show(self, call: Call, asks: list[Ask] | None = None, status: int = 200) -> Reply:
+        query = call.query
+        mode = query.choice("text", TextMode.AUTO)
+        page = query.integer("steps", 1, 1, _MANY)
+        kind, raw = query.one("type") or "", query.one("raw")
+        query.done()
+        service, identifier = call.service, call.identifier
+        execution = await service.get(call.principal, identifier)
+        # Not before the execution: what is on it is in these, and what comes after, on the stream.
+        steps = await service.steps(call.principal, identifier)
+        events = await self._events(call, execution)
+        page = min(page, max(1, -(-len(steps) // STEPS_A_PAGE)))
+        usage = usage_by_step(events)
+        raw_events = raw_url(identifier, events=True)
+        messages, earlier = conversation(events, raw_url=raw_events, mode=mode)
+        shown = {
+            **_facts(call, execution, steps, events, mode),
+            "rows": step_rows(execution, steps, usage, page, mode),
+            "steps_page": page,
+            "steps_pages": -(-len(steps) // STEPS_A_PAGE),
+            "steps_total": len(steps),
+            "usage": usage.get("", Usage()),
+            "messages": messages,
+            "messages_before": earlier,
+            "asks": asks if asks is not None else asks_of(steps, raw),
+            **_log(events, kind),
+        }
+        return self._site.render(call, "execution.html", status, **shown)
+
+    @staticmethod
+    async def _events(call: Call, execution: Execution) -> list[Event]:
+        after = max(0, execution.event_seq - _MOST_EVENTS)
+        found = await call.service.events.page(
+            call.principal, execution.id, after=after, limit=_MOST_EVENTS, wait=None
+        )
+        return found.items
+
+    async def raw(self, call: Call) -> Reply:
+        step_id, has_events = call.query.one("step"), call.query.one("events") is not None
+        call.query.done()
+        execution = await call.service.get(call.principal, call.identifier)
+        if has_events:
+            events = await self._events(call, execution)
+            reply = json_reply([event_object(event) for event in events])
+        elif step_id is not None:
+            steps = await call.service.steps(call.principal, call.identifier)
+            found = next((step for step in steps if step.id == step_id), None)
+            if found is None:
+                raise NotFound(f"Execution {execution.id} has no such step.")
+            reply = json_reply(step_object(found))
+        else:
+            reply = json_reply(execution_object(execution))
+        reply.headers.update(HEADERS)
+        return reply
+
+
+def _facts(
+    call: Call, execution: Execution, steps: list[Step], events: list[Event], mode: TextMode
+) -> dict[str, Any]:
+    raw, now = raw_url(execution.id), call.service.now()
+    scheme = "https" if call.is_secure else "http"
+    base_url = f"{scheme}://{call.header('host') or 'localhost'}"
+    error = execution.error or {}
+    failed = next((step for step in steps if step.id == error.get("step")), None)
+    progress = next((event for event in reversed(events) if event.type == "progress"), None)
+    return {
+        "execution": execution,
+        "why": why(execution),
+        "usage_steps": execution.step_count,
+        "input": render_value(execution.input_data, raw_url=raw, mode=mode),
+        "output": render_value(execution.output_data, raw_url=raw, mode=mode),
+        "error": error,
+        "traceback": str(((failed and failed.error) or {}).get("traceback") or ""),
+        "failed_step": failed,
+        "children": [
+            (s.name, str((s.wait or {}).get("execution_id"))) for s in steps if _is_child(s)
+        ],
+        "progress": progress.data if progress else None,
+        "can_retry": execution.status in _RETRIED,
+        "key": secrets.token_urlsafe(18),
+        "timeline": timeline(execution, steps, events, now),
+        "places": {step.id: number for number, step in enumerate(steps, 1)},
+        "spans": spans_of(execution, events, now),
+        "snippets": snippets(execution, base_url),
+        "raw": raw,
+        "mode": mode,
+        "last_seq": events[-1].seq if events else 0,
+        "steps_recorded": max((step.position for step in steps), default=0),
+    }
+
+
+def _is_child(step: Step) -> bool:
+    return step.kind == "agent"
+
+
+def _log(events: list[Event], kind: str) -> dict[str, Any]:
+    kinds = sorted({event.type for event in events})
+    found = [event for event in events if event.type == kind] if kind in kinds else events
+    return {
+        "log": log_lines(found[-_LOG_LINES:]),
+        "log_total": len(found),
+        "log_kind": kind if kind in kinds else "",
+        "log_kinds": kinds,
+    }
+
+
+def pages(site: Site) -> dict[str, Resource]:
+    """The pages, by the templates of their paths."""
+    page = _Execution(site)
+    actions = Actions(site, page.show)
+    one = "/ui/executions/{id}"
+    return {
+        one: Page(site, get=page.show),
+        f"{one}/raw": Page(site, get=page.raw),
+        f"{one}/cancel": Page(site, post=actions.cancel),
+        f"{one}/delete": Page(site, post=actions.delete),
+        f"{one}/answer": Page(site, post=actions.answer),
+        f"{one}/fork": Page(site, get=actions.ask_fork, post=actions.fork),
+    }
