@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from tests.conftest import ClientOf
 
@@ -229,3 +230,23 @@ def test_a_damaged_database_is_said_and_left_alone(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="cannot open the database"):
         ServiceProcess([AGENTS], data=tmp_path).start()
     assert database.read_bytes() == before
+
+
+def test_without_keys_no_other_site_speaks_through_a_browser(tmp_path: Path) -> None:
+    with (
+        ServiceProcess([AGENTS], data=tmp_path, args=["--no-auth"]) as service,
+        httpx2.Client(base_url=service.base_url) as http,
+    ):
+        body = {"agent_id": "noop"}
+        for headers in (
+            {"Origin": "https://elsewhere.example"},
+            {"Sec-Fetch-Site": "cross-site"},
+            {"Sec-Fetch-Site": "same-origin", "Host": "rebound.example"},
+        ):
+            refused = http.post("/agent-executions", json=body, headers=headers)
+            assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+        rebound = {"Sec-Fetch-Site": "same-origin", "Host": "rebound.example"}
+        assert http.get("/agent-executions", headers=rebound).status_code == 403
+        assert http.get("/agent-executions").json()["pagination"]["total_items"] == 0
+        for headers in ({}, {"Origin": service.base_url, "Sec-Fetch-Site": "same-origin"}):
+            assert http.post("/agent-executions", json=body, headers=headers).status_code == 201

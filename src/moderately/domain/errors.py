@@ -35,6 +35,7 @@ __all__ = [
     "ExecutionNotTerminal",
     "ExecutionTerminal",
     "FencedOut",
+    "Forbidden",
     "IdempotencyKeyReused",
     "IllegalTransition",
     "InvalidRequest",
@@ -142,6 +143,12 @@ class Unavailable(DomainError):
     def __init__(self, message: str, *, retry_after: int = 1) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class Forbidden(DomainError):
+    """Whoever asks may not, whatever key there is."""
+
+    code = Code.FORBIDDEN
 
 
 class CursorReset(DomainError):

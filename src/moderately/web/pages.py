@@ -6,13 +6,13 @@ from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from moderately.domain.errors import DomainError, Unauthenticated
+from moderately.domain.errors import DomainError, Forbidden, Unauthenticated
 from moderately.http import Call, Handler, Reply, Resource
 from moderately.http.follow import wants_stream
 from moderately.http.replies import STATUS_OF
 from moderately.web.assets import Assets
 from moderately.web.filters import FILTERS
-from moderately.web.security import HEADERS, Forbidden, Guard
+from moderately.web.security import HEADERS, Guard
 
 __all__ = ["FRAGMENT_HEADER", "Page", "Site", "redirect"]
 

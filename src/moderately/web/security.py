@@ -8,17 +8,16 @@ import hashlib
 import hmac
 import secrets
 from typing import Final
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
-from moderately.domain.errors import DomainError, Unauthenticated
+from moderately.domain.errors import Forbidden, Unauthenticated
 from moderately.http import Call
-from moderately.protocol.problems import Code
+from moderately.http.browsers import check_name, check_site
 
 __all__ = [
     "CSRF_FIELD",
     "CSRF_HEADER",
     "HEADERS",
-    "Forbidden",
     "Guard",
     "key_cookie",
     "local_target",
@@ -44,13 +43,6 @@ _LABEL: Final = b"moderately dashboard form v1"
 _KEY: Final = "moderately_key"
 _VISITOR: Final = "moderately_visitor"
 _REMEMBERED_SECONDS: Final = 30 * 24 * 3600
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-class Forbidden(DomainError):
-    """A form did not come from a page of ours."""
-
-    code = Code.FORBIDDEN
 
 
 class Guard:
@@ -68,7 +60,7 @@ class Guard:
             Forbidden: If no key is asked for, and another site's name was used to come here.
         """
         if call.options.anonymous_team is not None:
-            self._check_host(call)
+            check_name(call.header)
             await call.authenticate()
             return
         key = _cookie(call, _KEY)
@@ -95,11 +87,7 @@ class Guard:
         Raises:
             Forbidden: If it did not.
         """
-        site = call.header("sec-fetch-site")
-        origin = call.header("origin")
-        host = call.header("host") or ""
-        if site not in (None, "same-origin") or (origin and urlsplit(origin).netloc != host):
-            raise Forbidden("This form came from another site, so nothing was done.")
+        check_site(call.header)
         token = call.header(CSRF_HEADER) or "".join((await call.form()).get(CSRF_FIELD, []))
         # With no secret at all, anybody could make the token.
         is_known = bool(self._secret_of(call, visitor))
@@ -117,13 +105,6 @@ class Guard:
     def visitor(call: Call) -> str:
         """The secret of a browser where nobody is signed in; empty where it has none yet."""
         return _cookie(call, _VISITOR)
-
-    @staticmethod
-    def _check_host(call: Call) -> None:
-        # A name that somebody else controls may be made to point to this machine.
-        name = urlsplit(f"//{call.header('host') or ''}").hostname or ""
-        if name not in _LOOPBACK and not name.startswith("127."):
-            raise Forbidden("Without keys, the dashboard answers at http://localhost only.")
 
 
 def key_cookie(call: Call, key: str, *, is_remembered: bool = False) -> str:
