@@ -160,6 +160,9 @@ def test_an_approval_is_given_with_edited_arguments(api: httpx2.Client, browser:
     assert "It waits for somebody to approve" in page.text
     form = page.form("/answer")
     assert form.fields["f/amount"] == "3"
+    neither = browser.send(form)
+    assert neither.status == 400
+    assert "choose whether it may be done" in neither.text
     wrong = browser.send(form, approved="yes", f__amount="three")
     assert wrong.status == 400
     assert "must be an integer" in wrong.text

@@ -13,7 +13,7 @@ from moderately.domain.execution import Execution, NewFork, Step
 from moderately.http import Call, Reply
 from moderately.http.fields import optional_text
 from moderately.protocol.problems import Detail
-from moderately.web.forms import Posted, filled_form, read_form, read_object, with_problems
+from moderately.web.forms import Posted, filled_form, is_same, read_form, read_object, with_problems
 from moderately.web.pages import Site, redirect
 from moderately.web.views import Ask, ask_form, asks_of
 
@@ -103,7 +103,7 @@ class Actions:
         if one_value(posted, "edits"):
             schema = await self._schema(call, execution)
             input_data, problems = read_object(schema, posted)
-            if input_data == (execution.input_data or {}):
+            if is_same(input_data, execution.input_data or {}):
                 input_data = None
         if not problems:
             try:
@@ -165,17 +165,27 @@ def _answer(wait: Step, form: Posted) -> tuple[dict[str, Any], list[Detail]]:
         value, problems = read_form(schema, form)
         return {"value": value}, problems
     if kind == "approval":
-        arguments, problems = read_form(schema, form)
-        asked = (wait.wait or {}).get("arguments") or {}
-        body = {"approved": one_value(form, "approved") == "yes", "reason": reason}
-        if body["approved"] and arguments != asked:
-            body["arguments"] = arguments
-        return body, problems if body["approved"] else []
+        return _approval(wait, schema, form, reason)
     outcome = one_value(form, "outcome")
     body = {"outcome": outcome, "reason": reason}
     if outcome != "happened" or not one_value(form, "json").strip():
         return body, []
     body["result"], problems = read_form(None, form)
+    return body, problems
+
+
+def _approval(
+    wait: Step, schema: Any, form: Posted, reason: str | None
+) -> tuple[dict[str, Any], list[Detail]]:
+    approved = one_value(form, "approved")
+    if approved not in {"yes", "no"}:
+        return {}, [{"field": "approved", "message": "choose whether it may be done"}]
+    if approved == "no":
+        return {"approved": False, "reason": reason}, []
+    arguments, problems = read_form(schema, form)
+    body = {"approved": True, "reason": reason}
+    if not is_same(arguments, (wait.wait or {}).get("arguments") or {}):
+        body["arguments"] = arguments
     return body, problems
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "Posted",
     "blank_form",
     "filled_form",
+    "is_same",
     "read_form",
     "read_object",
     "with_problems",
@@ -114,7 +115,7 @@ def filled_form(schema: Any, value: Any, *, is_raw: bool = False) -> Form:
         _fill(shape, _ROOT, value, posted)
         read, problems = read_form(schema, posted)
         is_kept = all(_is_plain(texts[0]) for texts in posted.values())
-        if is_kept and not problems and _is_same(read, value):
+        if is_kept and not problems and is_same(read, value):
             return Form(tuple(_fields(shape, _from(posted))))
     return _raw_form(_pretty(value), can_switch=shape.kind != "json")
 
@@ -150,6 +151,11 @@ def read_object(schema: Any, posted: Posted) -> tuple[dict[str, Any], list[Detai
     if isinstance(value, dict) or problems:
         return value, problems
     return {}, [{"field": "", "message": "must be an object"}]
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two values are the same JSON; Python takes 1, 1.0 and True for the same."""
+    return _compact(one) == _compact(other)
 
 
 def with_problems(schema: Any, posted: Posted, problems: Iterable[Detail], root: str) -> Form:
@@ -357,11 +363,6 @@ def _refuse(path: str, message: str, problems: list[Detail]) -> None:
 
 def _join(name: str, key: str) -> str:
     return f"{name}/{key.replace('~', '~0').replace('/', '~1')}"
-
-
-def _is_same(one: Any, other: Any) -> bool:
-    # Python takes 1, 1.0 and True for the same.
-    return _compact(one) == _compact(other)
 
 
 def _compact(value: Any) -> str:
