@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil
 
-from bench import cluster, durable, events, sdk, service
+from bench import cluster, dashboard, durable, events, sdk, service
 from bench.figures import Figures
 from bench.processes import ROOT
 
@@ -16,10 +16,15 @@ PARTS: dict[str, Callable[..., Figures]] = {
     "service": service.collect_service,
     "durable": durable.collect_durable,
     "cluster": cluster.collect_cluster,
+    "dashboard": dashboard.collect_dashboard,
     "events": events.collect_events,
     "sdk": sdk.collect_sdk,
 }
-GOALS = {**service.GOALS, **durable.GOALS, **cluster.GOALS, **events.GOALS, **sdk.GOALS}
+GOALS = {
+    name: goal
+    for part in (service, durable, cluster, dashboard, events, sdk)
+    for name, goal in part.GOALS.items()
+}
 
 
 def main() -> None:
