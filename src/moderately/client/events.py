@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from moderately.client.errors import TimeoutError  # noqa: A004
 from moderately.client.reading import Reader, checked, load
-from moderately.client.requests import Request, identifier, list_request
+from moderately.client.requests import identifier
 from moderately.client.retries import Outage
 from moderately.client.typed_events import typed_event
 from moderately.client.waiting import Deadline
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from moderately.client.models import ExecutionEvent
+    from moderately.client.requests import Request
     from moderately.protocol.sse import ServerSentEvent
 
 __all__ = ["EventCursor"]
@@ -56,14 +56,11 @@ class EventCursor(Reader):
     def request(self, now: float) -> tuple[Request, float]:
         """The request for what follows, and how long the service may hold it, in seconds."""
         hold = self.deadline.hold(now)
-        request = list_request(
-            routes.execution_events(self.execution_id),
-            after=self.last_seq,
-            limit=_PAGE,
-            wait=f"{hold:.3f}",
-            live="true" if self._live else None,
-        )
-        return replace(request, headers=self.headers()), hold
+        query: dict[str, Any] = {"after": self.last_seq}
+        if self._live and not self._is_paged:
+            query["live"] = "true"
+        path = routes.execution_events(self.execution_id)
+        return self.asked(path, query, _PAGE, hold), hold
 
     def take(self, page: Mapping[str, Any]) -> list[ExecutionEvent]:
         """Take note of a page.

@@ -7,6 +7,7 @@ the stream of one execution, `team_events.py` that of a team.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from moderately.client.errors import (
@@ -16,6 +17,7 @@ from moderately.client.errors import (
     InvalidReplyError,
     TimeoutError,  # noqa: A004
 )
+from moderately.client.requests import list_request
 from moderately.client.retries import poll_delay
 from moderately.protocol.sse import MEDIA_TYPE, EventTooLargeError, Parser
 
@@ -55,6 +57,8 @@ class Reader:
     def __init__(self, deadline: Deadline, outage: Outage) -> None:
         self.deadline = deadline
         self.is_over = False
+        # Who looks once wants a page: a stream does not say when all on record was told.
+        self._is_paged = deadline.timeout == 0
         self._outage = outage
         self._polls = 0
         self._parser = Parser()
@@ -87,9 +91,18 @@ class Reader:
         """How long to wait for the stream to say anything, in seconds."""
         return min(SILENCE_SECONDS, self.deadline.left(now))
 
-    def headers(self) -> dict[str, str]:
-        """What the request says of what is accepted. A reader who looks once wants a page."""
-        return {} if self.deadline.timeout == 0 else {"accept": ACCEPT}
+    def asked(self, path: str, query: Mapping[str, Any], limit: int, hold: float) -> Request:
+        """The request for a stream; for a page, where a service was found to have no streams.
+
+        Args:
+            path: The path.
+            query: What both take.
+            limit: How many events a page has at most.
+            hold: How long the service may hold a page back, in seconds.
+        """
+        if self._is_paged:
+            return list_request(path, **query, limit=limit, wait=f"{hold:.3f}")
+        return replace(list_request(path, **query), headers={"accept": ACCEPT})
 
     def opened(self, now: float) -> None:
         """Note that a stream has begun."""
@@ -128,6 +141,7 @@ class Reader:
     def read_page(self, page: Mapping[str, Any]) -> None:
         """Take note of a page, from a service that has no streams."""
         new = self.take(page)
+        self._is_paged = True
         self._outage.over()
         self._new += new
         self._polls = 0 if new else self._polls + 1

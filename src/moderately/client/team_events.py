@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from moderately.client.errors import InvalidReplyError, TimeoutError  # noqa: A004
 from moderately.client.reading import Reader, checked, load
-from moderately.client.requests import Request, list_request
 from moderately.client.retries import Outage
 from moderately.client.typed_events import typed_event
 from moderately.protocol import routes
@@ -16,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from moderately.client.models import ExecutionEvent
+    from moderately.client.requests import Request
     from moderately.client.waiting import Deadline
     from moderately.protocol.sse import ServerSentEvent
 
@@ -85,9 +84,8 @@ class TeamCursor(Reader):
     def request(self, now: float) -> tuple[Request, float]:
         """The request for what follows, and how long the service may hold it, in seconds."""
         hold = 0.0 if self.place is None else self.deadline.hold(now)
-        paging = {"after": self.place, "limit": _PAGE, "wait": f"{hold:.3f}"}
-        request = list_request(routes.EVENTS, **self._query, **paging)
-        return replace(request, headers=self.headers()), hold
+        query = {**self._query, "after": self.place}
+        return self.asked(routes.EVENTS, query, _PAGE, hold), hold
 
     def opened(self, now: float) -> None:
         """Note that a stream has begun."""
