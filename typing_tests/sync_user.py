@@ -17,7 +17,16 @@ from moderately import (
     PaginatedResponse,
     RawResponse,
 )
-from moderately.client import AgentExecutions, Agents, EventStream
+from moderately.client import (
+    AgentExecutions,
+    Agents,
+    BoundExecution,
+    EventStream,
+    StepCompletedEvent,
+    TeamEventStream,
+    TokenEvent,
+)
+from moderately.protocol.events import StepCompletedData
 from moderately.testing import FakeServer
 from moderately.testing.faults import drop, reply
 from moderately.testing.states import completed, running
@@ -32,7 +41,7 @@ assert_type(client.with_options(timeout=2, max_retries=0), ModeratelyAI)
 
 executions = client.agent_executions
 made = executions.create(agent_id="a", input_data={"q": 1}, priority=3, metadata={"a": "b"})
-assert_type(made, AgentExecution)
+assert_type(made, BoundExecution)
 assert_type(made.status, str)
 assert_type(made.is_terminal, bool)
 assert_type(made.output_data, Any)
@@ -40,11 +49,11 @@ assert_type(made.error, dict[str, Any] | None)
 assert_type(made.completed_at, str | None)
 assert_type(made["status"], Any)
 
-assert_type(executions.retrieve("e"), AgentExecution)
-assert_type(executions.cancel("e", reason="no", wait=True, timeout=5), AgentExecution)
-assert_type(executions.resume("e", wait="review", value=1), AgentExecution)
-assert_type(executions.fork("e", from_step=2), AgentExecution)
-assert_type(executions.move("e", to="2"), AgentExecution)
+assert_type(executions.retrieve("e"), BoundExecution)
+assert_type(executions.cancel("e", reason="no", wait=True, timeout=5), BoundExecution)
+assert_type(executions.resume("e", wait="review", value=1), BoundExecution)
+assert_type(executions.fork("e", from_step=2), BoundExecution)
+assert_type(executions.move("e", to="2"), BoundExecution)
 assert_type(executions.steps("e"), list[dict[str, Any]])
 assert_type(executions.events("e", wait=1.5), dict[str, Any])
 assert_type(
@@ -57,20 +66,20 @@ assert_type(
         on_interrupt="cancel",
         raise_on_failure=True,
     ),
-    AgentExecution,
+    BoundExecution,
 )
-assert_type(executions.run(agent_id="a", input_data={}, timeout=60), AgentExecution)
-assert_type(executions.wait_many(["e", "f"], timeout=60), list[AgentExecution])
-assert_type(executions.as_completed(iter(["e"])), Iterator[AgentExecution])
+assert_type(executions.run(agent_id="a", input_data={}, timeout=60), BoundExecution)
+assert_type(executions.wait_many(["e", "f"], timeout=60), list[BoundExecution])
+assert_type(executions.as_completed(iter(["e"])), Iterator[BoundExecution])
 executions.wait_for_completion("e", on_paused="hope")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 
 page = executions.list(status=["failed"], page_size=50)
-assert_type(page, PaginatedResponse[AgentExecution])
-assert_type(page.items, list[AgentExecution])
+assert_type(page, PaginatedResponse[BoundExecution])
+assert_type(page.items, list[BoundExecution])
 assert_type(page.pagination.total_items, int)
-assert_type(page.next_page(), PaginatedResponse[AgentExecution] | None)
+assert_type(page.next_page(), PaginatedResponse[BoundExecution] | None)
 for execution in executions.list(status="failed"):
-    assert_type(execution, AgentExecution)
+    assert_type(execution, BoundExecution)
 for agent in client.agents.list():
     assert_type(agent, Agent)
 
@@ -78,20 +87,38 @@ with executions.stream("e", after=3, timeout=60) as events:
     assert_type(events, EventStream)
     for event in events:
         assert_type(event, ExecutionEvent)
-        assert_type(event.seq, int)
+        assert_type(event.seq, int | None)
+        if isinstance(event, StepCompletedEvent):
+            assert_type(event.data, StepCompletedData)
+            assert_type(event.data["name"], str)
+        elif isinstance(event, TokenEvent):
+            assert_type(event.data["text"], str)
+
+assert_type(made.events(after=3, live=True), EventStream)
+made_plain: AgentExecution = made
+with executions.stream_all(
+    agent_id="a", status=["failed"], execution_ids=["e"], metadata={"a": "b"}, after="start"
+) as everything:
+    assert_type(everything, TeamEventStream)
+    assert_type(everything.cursor, str | None)
+    for event in everything:
+        assert_type(event, ExecutionEvent)
+        assert_type(event.cursor, str)
 
 raw = executions.with_raw_response.create(agent_id="a", priority=1)
-assert_type(raw, RawResponse[AgentExecution])
-assert_type(raw.parse(), AgentExecution)
+assert_type(raw, RawResponse[BoundExecution])
+assert_type(raw.parse(), BoundExecution)
 assert_type(raw.headers, dict[str, str])
 assert_type(
-    executions.with_raw_response.list(page=2), RawResponse[PaginatedResponse[AgentExecution]]
+    executions.with_raw_response.list(page=2), RawResponse[PaginatedResponse[BoundExecution]]
 )
 executions.with_raw_response.retrieve(7)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 assert_type(client.request("GET", "/agents", query={"page": 1}), RawResponse[Any])
 
 try:
     executions.cancel("e")
+except moderately.CursorResetError as error:
+    assert_type(error.cursor, str)
 except ConflictError as error:
     assert_type(error.execution, AgentExecution | None)
     assert_type(error.retry_after, float | None)

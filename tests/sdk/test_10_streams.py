@@ -272,33 +272,31 @@ def test_a_connection_is_used_again_after_the_end(executions: Any, server: FakeS
     assert server.connections == 1
 
 
-@pytest.mark.parametrize("kind", ["httpx2", "httpx", "aiohttp", "own aiohttp"])
-def test_every_http_client_streams(twin: Twin, server: FakeServer, kind: str) -> None:
-    if not twin.is_async and "aiohttp" in kind:
-        pytest.skip("aiohttp is asynchronous")
+def make_http_clients(twin: Twin) -> list[Any]:
+    """Every kind of HTTP client that a twin takes."""
 
-    async def make() -> Any:
-        if kind == "aiohttp":
-            return aiohttp.ClientSession()
-        library: Any = {"httpx2": httpx2, "httpx": httpx}.get(kind)
-        return library.AsyncClient() if library else "aiohttp"
+    async def make() -> list[Any]:
+        return [httpx2.AsyncClient(), httpx.AsyncClient(), aiohttp.ClientSession(), "aiohttp"]
 
-    library: Any = {"httpx2": httpx2, "httpx": httpx}.get(kind)
-    given = twin.runner.run(make()) if twin.is_async else library.Client()
-    executions = twin.client(http_client=given).agent_executions
+    return twin.runner.run(make()) if twin.is_async else [httpx2.Client(), httpx.Client()]
+
+
+def test_every_http_client_streams(twin: Twin, server: FakeServer) -> None:
     server.script("steps", [*(running(0.1) for _ in range(3)), completed()])
-    made = executions.create(agent_id="steps")
-    server.misbehave(break_off(1), html(502), end_early(1), where=EVENTS)
-    assert [one.seq for one in executions.stream(made.id, timeout=20)] == [1, 2, 3, 4, 5]
-    server.misbehave(mute(1), where=EVENTS)
-    begun = time.monotonic()
-    with pytest.raises(TimeoutError):
-        list(executions.stream(made.id, timeout=0.4))
-    assert time.monotonic() - begun < 1.5
-    if not isinstance(given, str):
-        twin.runner.run(given.close() if kind == "aiohttp" else given.aclose()) if (
-            twin.is_async
-        ) else given.close()
+    for given in make_http_clients(twin):
+        executions = twin.client(http_client=given).agent_executions
+        made = executions.create(agent_id="steps")
+        server.misbehave(break_off(1), html(502), end_early(1), where=EVENTS)
+        assert [one.seq for one in executions.stream(made.id, timeout=20)] == [1, 2, 3, 4, 5]
+        server.misbehave(mute(1), where=EVENTS)
+        begun = time.monotonic()
+        with pytest.raises(TimeoutError):
+            list(executions.stream(made.id, timeout=0.4))
+        assert time.monotonic() - begun < 1.5
+        if twin.is_async and not isinstance(given, str):
+            twin.runner.run(given.aclose() if hasattr(given, "aclose") else given.close())
+        elif not twin.is_async:
+            given.close()
 
 
 def test_a_service_without_streams_is_followed_by_pages(
