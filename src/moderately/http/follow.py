@@ -55,7 +55,7 @@ async def execution_stream(call: Call) -> Reply:
     """
     after = call.query.integer("after", 0, 0, LAST_EVENT)
     with_live = call.query.flag("live")
-    _pass_over_pages(call)
+    call.query.done()
     last = call.header(routes.LAST_EVENT_ID)
     if last:
         if not (last.isascii() and last.isdigit()) or int(last[:16]) > LAST_EVENT:
@@ -77,13 +77,6 @@ async def execution_stream(call: Call) -> Reply:
         ending=ending,
     )
     return _reply(stream)
-
-
-def _pass_over_pages(call: Call) -> None:
-    """Take what says how a page is to be: a reader that takes either asks for both at once."""
-    for name in ("limit", "wait"):
-        call.query.one(name)
-    call.query.done()
 
 
 def _end(following: Following, told: Told | None) -> bytes:
@@ -126,7 +119,7 @@ async def team_stream(call: Call) -> Reply:
     """
     wanted = event_filter(call.query)
     place = read_place(call)
-    _pass_over_pages(call)
+    call.query.done()
     following = await call.service.events.follow_team(call.principal, wanted, place)
 
     def here() -> str:
