@@ -48,7 +48,7 @@ def test_an_end_is_told_at_once_whatever_the_number(
     ended: Any = iter(executions.as_completed([*slow, *quick], timeout=30, poll_interval=10))
     found = delays(next(ended) for _ in quick)
     ended.close()
-    assert statistics.median(found) < 0.1, found
+    assert statistics.median(found) < 1.0, found  # a look would come after 10 s
 
 
 def test_a_crowd_needs_one_stream_and_few_requests(executions: Any, server: FakeServer) -> None:

@@ -85,7 +85,7 @@ def test_events_come_as_they_happen_over_one_request(executions: Any, server: Fa
         threading.Timer(0.1, emit).start()
         found = next(stream)
         assert (found.seq, found.type) == (3 + number, "log")
-        assert time.monotonic() - emitted[-1] < 0.1
+        assert time.monotonic() - emitted[-1] < 1.0
     executions.cancel(made.id)
     assert next(stream).is_terminal
     assert next(stream, None) is None
@@ -220,7 +220,7 @@ def test_the_deadline_of_a_stream_is_hard(
     begun = time.monotonic()
     with pytest.raises(TimeoutError) as caught:
         list(executions.stream(made.id, timeout=0.5))
-    assert 0.45 < time.monotonic() - begun < 1.0
+    assert 0.45 < time.monotonic() - begun < 1.5
     assert caught.value.execution_id == made.id
 
 

@@ -167,4 +167,4 @@ def test_the_deadline_of_a_stream_of_all_is_hard(executions: Any) -> None:
     begun = time.monotonic()
     with pytest.raises(TimeoutError, match="is up after"):
         take(executions.stream_all(timeout=0.4), 1)
-    assert 0.35 < time.monotonic() - begun < 1.0
+    assert 0.35 < time.monotonic() - begun < 1.5
