@@ -45,6 +45,10 @@ class Place(NamedTuple):
             return True
         return commit is not None and commit.number == self.number and _check(commit) == self.check
 
+    def is_before(self, other: "Place") -> bool:
+        """Whether there may be an event between this place and another one, further on."""
+        return self[:2] < other[:2]
+
     def encode(self) -> str:
         """The place as text, safe in a URL.
 

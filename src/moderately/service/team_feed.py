@@ -63,7 +63,7 @@ class TeamFollowing:
         Raises:
             Unavailable: If the store does not answer.
         """
-        if self.place.number >= self._feed.head.number:
+        if not self.place.is_before(self._feed.head):
             return None
         self._portion.learn(self._last)
         limit = self._portion.limit
@@ -74,7 +74,7 @@ class TeamFollowing:
 
     async def rest(self, push: Push, seconds: float) -> None:
         """Be given what comes, until it is too much at once, or for so many seconds."""
-        if self.place.number < self._feed.head.number:
+        if self.place.is_before(self._feed.head):
             return
         loop = asyncio.get_running_loop()
         self._push = push
@@ -97,7 +97,7 @@ class TeamFollowing:
         """Give it what it wants of some commits, and say where it stands then."""
         if self._push is None or self._rest is None or self._rest.done():
             return
-        if place.number <= self.place.number:
+        if not self.place.is_before(place):
             # It has read further by itself than has been given out.
             return
         if told and not _is_behind(told[0], self.place):
@@ -305,7 +305,7 @@ class TeamFeed:
 
 
 def _is_behind(told: Told, place: Place) -> bool:
-    return told.place is not None and told.place[:2] > place[:2]
+    return told.place is not None and place.is_before(told.place)
 
 
 def _places(commits: Sequence[Commit]) -> Iterator[tuple[Place, Touch, int]]:
