@@ -1,30 +1,37 @@
 """What those who follow a team, or an execution, are promised on every store."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 
+import pytest
 from tests.support.stores import Opened, claim, new, run
 
 from moderately.domain.execution import NewEvent
 from moderately.domain.following import EventFilter, Place
 from moderately.domain.storing import Store
+from moderately.service import team_feed
 from moderately.service.team_feed import TeamFeed, TeamFollowing
 from moderately.service.told import Told
 
 EVERYTHING = EventFilter()
 
 
-async def heard(following: TeamFollowing, seconds: float = 0.3) -> list[tuple[str, int]]:
-    """The events that a follower is given until there is silence."""
+async def heard(following: TeamFollowing, number: int) -> list[tuple[str, int]]:
+    """So many events, or what is given within a second."""
     found: list[tuple[str, int]] = []
 
     def push(told: Sequence[Told]) -> bool:
         found.extend((one.event.execution_id, one.event.seq) for one in told)
-        return True
+        return len(found) < number
 
-    while (told := await following.more()) is not None:
-        push(told)
-    await following.rest(push, seconds)
+    until = time.monotonic() + 1
+    while len(found) < number and time.monotonic() < until:
+        told = await following.more()
+        if told is None:
+            await following.rest(push, until - time.monotonic())
+        else:
+            push(told)
     return found
 
 
@@ -41,8 +48,49 @@ def test_a_follower_goes_on_within_the_newest_commit(opened: Opened) -> None:
         assert len(places) == 32
         for given, place in enumerate([Place(), *places]):
             following = await feed.follow("team", EVERYTHING, place)
-            told = [seq for _, seq in await heard(following, 0.01)]
+            told = [seq for _, seq in await heard(following, 32 - given)]
             following.close()
             assert told == list(range(given + 1, 33)), place
+
+    run(opened, work)
+
+
+def test_whoever_comes_while_commits_are_given_out_misses_none(opened: Opened) -> None:
+    """What is read takes several turns of the event loop, and they come in the midst of it."""
+    wants = EventFilter(metadata={"mine": "yes"})
+
+    async def work(store: Store) -> None:
+        feed = TeamFeed(store)
+        other = await feed.follow("other", EVERYTHING, None)
+        for turns in range(40):
+            place = other.place
+            mine = new(metadata={"mine": "yes"})
+            crowd = [new(team_id="other") for _ in range(50)]
+            await asyncio.gather(*(store.create(one) for one in [mine, *crowd]))
+            for _ in range(turns % 20):
+                await asyncio.sleep(0)
+            following = await feed.follow("team", EVERYTHING if turns < 20 else wants, place)
+            assert await heard(following, 1) == [(mine.id, 1)], turns
+            following.close()
+            assert len(await heard(other, 50)) == 50
+        other.close()
+
+    run(opened, work)
+
+
+def test_labels_are_known_however_many_there_are(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(team_feed, "_LABELS_KEPT", 2)
+
+    async def work(store: Store) -> None:
+        feed = TeamFeed(store)
+        following = await feed.follow("team", EventFilter(metadata={"mine": "yes"}), None)
+        mine = [new(metadata={"mine": "yes"}) for _ in range(5)]
+        listening = asyncio.create_task(heard(following, 5))
+        await asyncio.sleep(0)
+        await asyncio.gather(*(store.create(one) for one in mine))
+        assert sorted(await listening) == sorted((one.id, 1) for one in mine)
+        following.close()
 
     run(opened, work)

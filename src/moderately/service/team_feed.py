@@ -217,23 +217,23 @@ class TeamFeed:
             timer.cancel()
 
     async def _give_out(self, commits: Sequence[Commit]) -> None:
-        teams = {following.team_id for following in self._followings}
-        wanted = [f for f in self._followings if f.wanted.metadata]
+        known = set(self._followings)
+        teams = {following.team_id for following in known}
+        wanted = [f for f in known if f.wanted.metadata]
         touches = [t for commit in commits for t in commit.touches if t.team_id in teams]
+        labels: dict[str, Mapping[str, str]] = {}
         for touch in touches:
             if any(f.team_id == touch.team_id and f.wanted.wants(touch) for f in wanted):
-                await self._labels_of(touch)
+                labels[touch.execution_id] = await self._labels_of(touch)
         told = await self._told(commits, touches)
         place = Place.behind(commits[-1])
         self.head = place
         for following in list(self.abreast):
-            following.give([one for one in told if self._wants(following, one)], place)
-
-    def _wants(self, following: TeamFollowing, told: Told) -> bool:
-        touch, wanted = told.touch, following.wanted
-        if touch is None or touch.team_id != following.team_id or not wanted.wants(touch):
-            return False
-        return not wanted.metadata or wanted.wants_labels(self._labels.get(touch.execution_id, {}))
+            if following in known:
+                following.give([one for one in told if _wants(following, one, labels)], place)
+            else:
+                # It came while these were read, and not for it: it reads them by itself.
+                following.wake()
 
     async def _labels_of(self, touch: Touch) -> Mapping[str, str]:
         """An execution's labels, which never change."""
@@ -302,6 +302,13 @@ class TeamFeed:
             if event is not None:
                 told.append(Told(event, touch=touch, place=place))
         return told
+
+
+def _wants(following: TeamFollowing, told: Told, labels: Mapping[str, Mapping[str, str]]) -> bool:
+    touch, wanted = told.touch, following.wanted
+    if touch is None or touch.team_id != following.team_id or not wanted.wants(touch):
+        return False
+    return not wanted.metadata or wanted.wants_labels(labels[touch.execution_id])
 
 
 def _is_behind(told: Told, place: Place) -> bool:
