@@ -245,8 +245,14 @@ def test_without_keys_no_other_site_speaks_through_a_browser(tmp_path: Path) -> 
         ):
             refused = http.post("/agent-executions", json=body, headers=headers)
             assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
-        rebound = {"Sec-Fetch-Site": "same-origin", "Host": "rebound.example"}
-        assert http.get("/agent-executions", headers=rebound).status_code == 403
+        # Of a name without TLS a browser does not even say that it is one, where it only reads.
+        for headers in ({"Sec-Fetch-Site": "same-origin"}, {}):
+            rebound = {**headers, "Host": "rebound.example"}
+            for path in ("/agent-executions", "/events", "/"):
+                assert http.get(path, headers=rebound).status_code == 403
+        for origin in ("http://[", "null", "http://[::1"):
+            refused = http.post("/agent-executions", json=body, headers={"Origin": origin})
+            assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
         assert http.get("/agent-executions").json()["pagination"]["total_items"] == 0
         for headers in ({}, {"Origin": service.base_url, "Sec-Fetch-Site": "same-origin"}):
             assert http.post("/agent-executions", json=body, headers=headers).status_code == 201

@@ -1,7 +1,8 @@
 """What keeps other sites from speaking through somebody's browser.
 
-A browser tells of each request which site it is for (`Origin`, RFC 6454; `Sec-Fetch-Site`, W3C
-Fetch Metadata); other clients tell neither.
+A browser tells of what it sends for a page which site that is of (`Origin`, RFC 6454;
+`Sec-Fetch-Site`, W3C Fetch Metadata), and other clients tell neither. Only where a page reads from
+its own site without TLS, a browser tells neither as well: there, nothing but the name is to go by.
 """
 
 import ipaddress
@@ -10,15 +11,10 @@ from urllib.parse import urlsplit
 
 from moderately.domain.errors import Forbidden
 
-__all__ = ["check_name", "check_site", "is_browser"]
+__all__ = ["check_name", "check_site"]
 
 Headers = Callable[[str], str | None]
 """Gives a header's first value by name."""
-
-
-def is_browser(header: Headers) -> bool:
-    """Whether a browser has sent it, as browsers have told since 2023."""
-    return header("origin") is not None or header("sec-fetch-site") is not None
 
 
 def check_site(header: Headers) -> None:
@@ -31,7 +27,7 @@ def check_site(header: Headers) -> None:
         Forbidden: If it did.
     """
     site, origin = header("sec-fetch-site"), header("origin")
-    is_other = origin is not None and urlsplit(origin).netloc != (header("host") or "")
+    is_other = origin is not None and origin.partition("://")[2] != header("host")
     if is_other or site not in (None, "same-origin", "none"):
         raise Forbidden("This came from another site's page, so nothing was done.")
 
@@ -51,5 +47,5 @@ def check_name(header: Headers) -> None:
             ipaddress.ip_address(name)
     except ValueError:
         raise Forbidden(
-            "Without keys, browsers are answered under localhost or an IP address only."
+            "Without keys, the service answers under localhost or an IP address only."
         ) from None

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, Final, TypeVar
 
 from moderately.domain.errors import DomainError, InvalidRequest, Unauthenticated
-from moderately.http.browsers import check_name, check_site, is_browser
+from moderately.http.browsers import check_name, check_site
 from moderately.http.fields import Query, optional_seconds, read_form
 from moderately.http.replies import Reply, TooLarge
 from moderately.protocol import routes
@@ -150,14 +150,13 @@ class Call:
 
         Raises:
             Unauthenticated: If there is no key, or not a good one.
-            Forbidden: If no key is asked for, and another site asks through somebody's browser.
+            Forbidden: If no key is asked for, and another site may ask through somebody's browser.
         """
         if self.options.anonymous_team is not None:
-            if is_browser(self.header):
-                check_name(self.header)
-                # What only reads, another site's page can send, but not read the answer.
-                if self.method not in ("GET", "HEAD"):
-                    check_site(self.header)
+            check_name(self.header)
+            # What only reads, another site's page can send, but not read the answer.
+            if self.method not in ("GET", "HEAD"):
+                check_site(self.header)
             self.principal = Principal(self.options.anonymous_team, "")
             return
         scheme, _, key = (self.header("authorization") or "").partition(" ")
