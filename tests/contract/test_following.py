@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from tests.support.stores import Opened, claim, new, run
@@ -10,11 +10,47 @@ from tests.support.stores import Opened, claim, new, run
 from moderately.domain.execution import NewEvent
 from moderately.domain.following import EventFilter, Place
 from moderately.domain.storing import Store
+from moderately.http.streams import Stream
 from moderately.service import team_feed
 from moderately.service.team_feed import TeamFeed, TeamFollowing
 from moderately.service.told import Told
 
 EVERYTHING = EventFilter()
+
+
+class Reader:
+    """A reader that takes whatever is written, and the moments at which it was."""
+
+    def __init__(self) -> None:
+        self.is_full = False
+        self.is_lost = False
+        self.written: list[tuple[float, bytes]] = []
+        self.beaten = asyncio.Event()
+
+    def write(self, data: bytes) -> None:
+        self.written.append((time.monotonic(), data))
+        if data == b"beat":
+            self.beaten.set()
+
+    async def drain(self) -> None:
+        """It is never full."""
+
+    def notify(self, on_lost: Callable[[], None]) -> None:
+        self.on_lost = on_lost
+
+    def abort(self) -> None:
+        self.is_lost = True
+
+    def go(self) -> None:
+        self.is_lost = True
+        self.on_lost()
+
+
+def stream_of(following: TeamFollowing, heartbeat: float) -> Stream:
+    def beat() -> bytes:
+        return b"beat"
+
+    return Stream(following, lambda _: b"event", opening=b"open", beat=beat, heartbeat=heartbeat)
 
 
 async def heard(following: TeamFollowing, number: int) -> list[tuple[str, int]]:
@@ -92,5 +128,49 @@ def test_labels_are_known_however_many_there_are(
         await asyncio.gather(*(store.create(one) for one in mine))
         assert sorted(await listening) == sorted((one.id, 1) for one in mine)
         following.close()
+
+    run(opened, work)
+
+
+def test_a_reader_of_a_long_log_holds_up_nobody_and_hears_that_it_goes_on(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(team_feed, "_COMMITS", 1)
+
+    async def work(store: Store) -> None:
+        for _ in range(50):
+            await store.create(new())
+        feed, newest = TeamFeed(store), await store.newest_commit()
+        wanted = EventFilter(agent_id="nobody")
+        following = await feed.follow("team", wanted, Place())
+        reader = Reader()
+        reading = asyncio.create_task(stream_of(following, 1e-6).run(reader))
+        turns = 0
+        while following.place.is_before(Place.behind(newest)):
+            turns += 1
+            await asyncio.sleep(0)
+        reader.go()
+        await reading
+        following.close()
+        assert turns >= 50
+        assert [data for _, data in reader.written].count(b"beat") >= 49
+
+    run(opened, work)
+
+
+def test_no_silence_is_longer_than_a_heartbeat(opened: Opened) -> None:
+    async def work(store: Store) -> None:
+        feed, reader = TeamFeed(store), Reader()
+        following = await feed.follow("team", EVERYTHING, None)
+        reading = asyncio.create_task(stream_of(following, 1.0).run(reader))
+        await asyncio.sleep(0.2)
+        await store.create(new())
+        await reader.beaten.wait()
+        reader.go()
+        await reading
+        following.close()
+        times = [at for at, _ in reader.written]
+        assert [data for _, data in reader.written] == [b"open", b"event", b"beat"]
+        assert 0.9 < times[2] - times[1] < 1.5
 
     run(opened, work)

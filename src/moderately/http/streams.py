@@ -102,7 +102,8 @@ class Stream:
         self._beat = beat
         self._heartbeat = heartbeat
         self._ending = ending
-        self._has_written = False
+        self._loop = asyncio.get_running_loop()
+        self._written_at = 0.0
         self._is_over = False
 
     def close(self) -> None:
@@ -117,7 +118,7 @@ class Stream:
         """
         source = self._source
         outlet.notify(source.wake)
-        outlet.write(self._opening)
+        self._put(outlet, self._opening)
         if end := self._ending(None):
             outlet.write(end)
             return
@@ -129,28 +130,34 @@ class Stream:
         while not (self._is_over or outlet.is_lost or source.is_closed):
             if outlet.is_full and not await _has_drained(outlet):
                 return
+            if self._silence_left() <= 0:
+                self._put(outlet, self._beat())
             try:
                 told = await source.more()
             except ExecutionNotFound:
                 # It was deleted while it was read: a reader that comes again is told so.
                 outlet.abort()
                 return
-            if told is not None:
+            if told is None:
+                await source.rest(push, self._silence_left())
+            else:
                 self._write(outlet, told)
-                continue
-            self._has_written = False
-            await source.rest(push, self._heartbeat)
-            if not (self._has_written or outlet.is_full or source.is_closed):
-                outlet.write(self._beat())
+
+    def _silence_left(self) -> float:
+        """In how many seconds it is to be said that the stream is alive."""
+        return self._written_at + self._heartbeat - self._loop.time()
+
+    def _put(self, outlet: Outlet, data: bytes) -> None:
+        self._written_at = self._loop.time()
+        outlet.write(data)
 
     def _write(self, outlet: Outlet, told: Sequence[Told]) -> None:
-        self._has_written = True
         frames = [one.frame(self._render) for one in told]
         if told and (end := self._ending(told[-1])):
             self._is_over = True
             frames.append(end)
         if frames:
-            outlet.write(frames[0] if len(frames) == 1 else b"".join(frames))
+            self._put(outlet, frames[0] if len(frames) == 1 else b"".join(frames))
 
 
 async def _has_drained(outlet: Outlet) -> bool:

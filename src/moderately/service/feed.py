@@ -110,6 +110,8 @@ class Following:
         channel = self._channel
         if self.after >= channel.head:
             return None
+        # What is read may be there at once: the others have their turn.
+        await asyncio.sleep(0)
         self._portion.learn(self._last)
         limit = self._portion.limit
         found = channel.kept(self.after)[:limit]

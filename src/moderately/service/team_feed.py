@@ -65,6 +65,8 @@ class TeamFollowing:
         """
         if not self.place.is_before(self._feed.head):
             return None
+        # What is read may be there at once: the others have their turn.
+        await asyncio.sleep(0)
         self._portion.learn(self._last)
         limit = self._portion.limit
         page = await self._feed.page(self.team_id, self.wanted, self.place, limit)
