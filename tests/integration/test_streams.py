@@ -134,6 +134,8 @@ def test_a_bad_place_is_refused_before_anything_is_streamed(site: Site) -> None:
     for last, query, field in (
         ("seven", {}, "Last-Event-ID"),
         ("²", {}, "Last-Event-ID"),
+        ("0" * 5000, {}, "Last-Event-ID"),
+        ("0" * 16 + "9" * 30, {}, "Last-Event-ID"),
         (None, {"after": "-1"}, "after"),
         (None, {"live": "maybe"}, "live"),
         (None, {"page": "5"}, "page"),
@@ -270,11 +272,14 @@ def test_the_team_is_filtered_by_execution_and_agent(site: Site) -> None:
     chatty, stepping = site.create("chatty", lines=2), site.create("stepping", steps=1)
     site.end(chatty)
     site.end(stepping)
+    others = [f"exec_{number}" for number in range(100)]
+    statuses = ["pending", "running", "completed", "failed", "cancelled"]
     for query, wanted in (
         ({"agent_id": "chatty"}, {chatty}),
         ({"execution_id": [stepping]}, {stepping}),
         ({"execution_id": [stepping, chatty]}, {stepping, chatty}),
         ({"agent_id": "nobody"}, set()),
+        ({"execution_id": [chatty, *others[1:]], "status": statuses}, {chatty}),
     ):
         page = site.http.get("/events", params={"after": place, "limit": 1000, **query}).json()
         assert {event["execution_id"] for event in page["items"]} == wanted

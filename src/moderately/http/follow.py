@@ -28,6 +28,7 @@ __all__ = [
 LAST_EVENT: Final = 10**15
 """The largest number that an event can have."""
 
+_DIGITS: Final = len(str(LAST_EVENT))
 _IDS: Final = 100
 _RETRY: Final = sse.encode(retry=1000)
 _ENDS: Final = {f"execution.{status.value}": status for status in TERMINAL_STATUSES}
@@ -58,7 +59,8 @@ async def execution_stream(call: Call) -> Reply:
     call.query.done()
     last = call.header(routes.LAST_EVENT_ID)
     if last:
-        if not (last.isascii() and last.isdigit()) or int(last[:16]) > LAST_EVENT:
+        is_number = last.isascii() and last.isdigit() and len(last) <= _DIGITS
+        if not is_number or int(last) > LAST_EVENT:
             raise InvalidRequest.field(routes.LAST_EVENT_ID, "must be the number of an event")
         after = int(last)
     following = await call.service.events.follow(
