@@ -182,6 +182,19 @@ def test_what_is_live_only_comes_between_the_events_on_record_and_never_again(si
     }
 
 
+def test_a_plain_agent_that_is_cancelled_shows_nothing_more(site: Site, tmp_path: Path) -> None:
+    noted = tmp_path / "noted"
+    execution = site.create("babbler", path=str(noted))
+    with reading(site.http, path_of(execution), live="true") as frames:
+        frames.until("token")
+        site.http.post(f"{EXECUTIONS}/{execution}/cancel")
+        frames.until("end")
+    until = time.monotonic() + 20
+    while not noted.exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    assert noted.exists()
+
+
 def test_silence_is_broken_by_heartbeats(site: Site) -> None:
     execution = site.create("speaker")
     with site.http.stream(

@@ -1,8 +1,11 @@
 """Agents that tell much, to test streams of events with."""
 
 import asyncio
+import time
+from decimal import Decimal
+from pathlib import Path
 
-from moderately import Context, agent
+from moderately import Context, Interrupted, SyncContext, agent
 
 
 @agent
@@ -33,7 +36,20 @@ async def speaker(ctx: Context, pieces: int = 5) -> str:
         for _ in range(pieces):
             ctx.token(word)
             await asyncio.sleep(0.01)
-        ctx.message(word * pieces, model="parrot", input_tokens=1, output_tokens=pieces, cost=0.25)
+        cost = Decimal("0.25")
+        ctx.message(word * pieces, model="parrot", input_tokens=1, output_tokens=pieces, cost=cost)
         return word * pieces
 
     return await ctx.step("speak", speak)
+
+
+@agent
+def babbler(ctx: SyncContext, path: str) -> None:
+    """Speak for a minute, and note when it is not let."""
+    try:
+        for _ in range(6000):
+            ctx.token("bla")
+            time.sleep(0.01)
+    except Interrupted:
+        Path(path).touch()
+        raise

@@ -2,9 +2,11 @@
 
 import asyncio
 import math
+import operator
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, TypeVar, overload
 from uuid import UUID
 
@@ -135,7 +137,7 @@ class _Base:
         tool_call_id: str | None = None,
         input_tokens: int | None = None,
         output_tokens: int | None = None,
-        cost: float | None = None,
+        cost: float | Decimal | None = None,
     ) -> None:
         """Record a message of a conversation with a model, and what it took.
 
@@ -152,17 +154,19 @@ class _Base:
             cost: What it has cost, in US dollars; leave it out where that is not known.
 
         Raises:
-            ValueError: If the role is none of these, a number is below 0, or something is not JSON.
+            ValueError: If the role is none of these, a number is none or below 0, or something is
+                not JSON.
 
         Example:
             >>> ctx.message("42", model="llama", input_tokens=812, output_tokens=1)
         """
         if role not in _ROLES:
             raise ValueError(f"role is one of {', '.join(_ROLES)}; not {role!r}")
-        used = {"input_tokens": input_tokens, "output_tokens": output_tokens, "cost": cost}
-        for name, number in used.items():
-            if number is not None and not 0 <= number < math.inf:
-                raise ValueError(f"{name} is a number from 0 on; not {number!r}")
+        used = {
+            "input_tokens": _used("input_tokens", input_tokens, operator.index),
+            "output_tokens": _used("output_tokens", output_tokens, operator.index),
+            "cost": _used("cost", cost, float),
+        }
         more = {"model": model, "tool_call_id": tool_call_id, **used, **_within()}
         if tool_calls:
             more["tool_calls"] = [dict(call) for call in tool_calls]
@@ -185,6 +189,19 @@ class _Base:
 
     def _emit(self, kind: str, data: dict[str, Any]) -> None:
         self._journal.emit(NewEvent(kind, data))
+
+
+def _used(name: str, given: Any, read: Callable[[Any], float]) -> float | None:
+    """What was used, as a number of JSON, of which `usage` is made: a `Decimal` is none there."""
+    if given is None:
+        return None
+    try:
+        number = read(given)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise ValueError(f"{name} is a number from 0 on; not {given!r}")
+    return number
 
 
 def _within() -> dict[str, Any]:
@@ -444,6 +461,11 @@ class SyncContext(_Base):
     ) -> Any:
         """Run another agent, and wait for its result; see `Context.run_agent`."""
         return drive(self._calls.run_agent(agent_id, input, metadata, timeout))
+
+    def token(self, text: str) -> None:
+        """Show a piece of what a model is writing; see `Context.token`."""
+        self._sync.check()
+        super().token(text)
 
     def _emit(self, kind: str, data: dict[str, Any]) -> None:
         self._sync.check()
