@@ -11,6 +11,7 @@ _COMPOUND: Final = frozenset({"allOf", "anyOf", "oneOf", "not", "if", "patternPr
 _MANY_CHOICES: Final = 200
 _MANY_FIELDS: Final = 60
 _LONGEST_CHAIN: Final = 20
+_DEEPEST: Final = 2
 _MISSING: Final = object()
 
 
@@ -104,6 +105,9 @@ def _shape(schema: Any, document: Any, depth: int) -> Shape:
 
 
 def _list(common: Shape, schema: dict[str, Any], document: Any, depth: int) -> Shape:
+    # Lists of lists are JSON anyway; a schema that refers to itself has no last one.
+    if depth > _DEEPEST:
+        return common
     item = _shape(schema.get("items"), document, depth + 1)
     is_plain = item.kind in _SCALARS and not item.is_nullable and "prefixItems" not in schema
     return replace(common, kind="list", item=item) if is_plain else common
@@ -115,7 +119,7 @@ def _group(common: Shape, schema: dict[str, Any], document: Any, depth: int) -> 
     if not isinstance(properties, dict) or not 0 < len(properties) <= _MANY_FIELDS:
         return common
     # What an object is by default, fields of their own could not tell.
-    if not common.is_object or depth > 1 or common.default:
+    if not common.is_object or depth >= _DEEPEST or common.default:
         return common
     required = schema.get("required")
     return replace(

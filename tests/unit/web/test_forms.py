@@ -250,3 +250,14 @@ def test_no_schema_and_no_form_is_too_odd(schema: Any, form: Posted) -> None:
     blank_form({"type": "object", "properties": schema, "required": schema})
     _, problems = read_form(schema, form)
     with_problems(schema, form, problems, "value")
+
+
+def test_a_list_of_lists_of_itself_is_edited_as_json() -> None:
+    nested = {"type": "array", "items": {"$ref": "#/$defs/Nested"}}
+    schema = {
+        "type": "object",
+        "properties": {"nested": {"$ref": "#/$defs/Nested"}},
+        "$defs": {"Nested": nested},
+    }
+    [field] = blank_form(schema).fields
+    assert field.kind == "json"
