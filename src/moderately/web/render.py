@@ -30,7 +30,7 @@ _MARKDOWN_LIMIT: Final = 40_000
 _LINK: Final = re.compile(r"(?:https?://|mailto:)[^\s<>\"]+", re.IGNORECASE)
 _MARKDOWN: Final = re.compile(
     r"^#{1,6} \S|^```|^ {0,3}[-*+] \S|^ {0,3}\d{1,3}\. \S|^\|.*\|\s*$|^> \S"
-    r"|\*\*\S[^*\n]*\*\*|\[[^\]\n]+\]\(https?://",
+    r"|\*\*\S[^*\n]*\*\*|\[[^\[\]\n]+\]\(https?://",
     re.MULTILINE,
 )
 _PEEKED: Final = 20_000

@@ -1,5 +1,6 @@
 """Values made readable, and harmless."""
 
+import time
 from html.parser import HTMLParser
 from typing import Any
 
@@ -216,3 +217,10 @@ def test_an_image_is_a_link_and_is_not_loaded() -> None:
     html = render_markdown("![a cat](https://example.com/cat.png)")
     assert "<img" not in html
     assert f'<a href="https://example.com/cat.png" rel="{REL}">a cat</a>' in html
+
+
+@pytest.mark.parametrize("text", ["[" * 20_000, "[a](" * 5_000, "**a" * 6_000, "|a" * 10_000])
+def test_whether_a_text_is_markdown_is_soon_seen(text: str) -> None:
+    begun = time.process_time()
+    looks_like_markdown(text)
+    assert time.process_time() - begun < 0.25
