@@ -53,6 +53,8 @@ class _Signing:
             csrf=self._site.guard.token(call, visitor),
             target=target,
             wrong=wrong,
+            # Only then may somebody be signed in whose cookie did not come along.
+            comes_from_elsewhere=call.header("sec-fetch-site") in (None, "cross-site"),
         )
         reply.headers["Set-Cookie"] = visitor_cookie(call, visitor)
         return reply
