@@ -15,6 +15,7 @@ export async function refresh(url, { headers = {}, signal } = {}) {
   const reply = await fetch(url, { headers, signal, credentials: "same-origin" });
   if (!reply.ok) throw Object.assign(new Error(`HTTP ${reply.status}`), { status: reply.status });
   const page = new DOMParser().parseFromString(await reply.text(), "text/html");
+  if (page.title) document.title = page.title;
   const active = document.activeElement;
   const changed = [];
   for (const fresh of page.querySelectorAll("[data-live][id]")) {
