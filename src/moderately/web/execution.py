@@ -57,6 +57,8 @@ class _Execution:
             "usage": usage.get("", Usage()),
             "messages": messages,
             "messages_before": earlier,
+            # The page of a refused answer keeps what was typed, and is at no address of its own.
+            "is_live": asks is None and not execution.status.is_terminal,
             "asks": asks if asks is not None else asks_of(steps, raw),
             **_log(events, kind),
         }

@@ -12,7 +12,7 @@ setUpCopying(document);
 tick();
 openTarget();
 window.addEventListener("hashchange", openTarget);
-if (root.dataset.over === "no") {
+if ("follow" in root.dataset) {
   const url = `/ui/executions/${encodeURIComponent(root.dataset.id)}/events`;
   const stop = follow(`${url}?after=${root.dataset.last}&live=true`, { look, onMessage, onLive });
   window.addEventListener("pagehide", stop);
