@@ -64,6 +64,8 @@ def client_of() -> Iterator[ClientOf]:
 
 
 _NOT_RUN: list[str] = []
+_FIGURES: list[str] = []
+_TOLD = {"not_run": _NOT_RUN, "figures": _FIGURES}
 
 
 @pytest.fixture
@@ -76,11 +78,25 @@ def not_run(request: pytest.FixtureRequest) -> Callable[[str], None]:
     return say
 
 
+@pytest.fixture
+def figures(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Says at the end of the run what was measured."""
+
+    def say(what: str) -> None:
+        request.node.user_properties.append(("figures", what))
+
+    return say
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.when == "teardown":
-        _NOT_RUN.extend(str(what) for name, what in report.user_properties if name == "not_run")
+        for name, what in report.user_properties:
+            if name in _TOLD:
+                _TOLD[name].append(str(what))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for what in _NOT_RUN:
+    for what in _FIGURES:
+        terminalreporter.write_line(f"FIGURES: {what}")
+    for what in dict.fromkeys(_NOT_RUN):
         terminalreporter.write_line(f"NOT RUN: {what}", red=True, bold=True)
