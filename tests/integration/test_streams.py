@@ -157,6 +157,17 @@ def test_a_bad_place_is_refused_before_anything_is_streamed(site: Site) -> None:
             assert frames.reply.status_code == 400, query
 
 
+def test_a_reader_that_says_it_has_more_than_there_is_hears_of_the_end(site: Site) -> None:
+    """As after a restore, when it goes on from a number that is not there any more."""
+    execution = site.create("speaker")
+    with reading(site.http, path_of(execution)) as frames:
+        frames.until("execution.paused")
+    with reading(site.http, path_of(execution), last="900") as frames:
+        site.http.post(f"{EXECUTIONS}/{execution}/resume", json={"value": "polly"})
+        found = frames.until("end")
+    assert found[-1].data["last_seq"] == numbers(found)[-1]
+
+
 def test_what_is_live_only_comes_between_the_events_on_record_and_never_again(site: Site) -> None:
     execution = site.create("speaker", pieces=5)
     with reading(site.http, path_of(execution), live="true") as frames:

@@ -223,6 +223,8 @@ class Feed:
             channel.head = execution.event_seq
         if channel.wanted > channel.head:
             self._go_on(channel)
+        # A number that is not on record is none from here: as after a restore.
+        after = min(after, execution.event_seq)
         return Following(self, channel, execution, after, with_live=with_live)
 
     async def _find(self, team_id: str, execution_id: str) -> Execution:
