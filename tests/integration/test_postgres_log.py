@@ -10,10 +10,12 @@ import psycopg
 import pytest
 
 from moderately.domain.commands import Cancel, Start
-from moderately.domain.errors import DomainError, FencedOut, Unavailable
+from moderately.domain.errors import CursorReset, DomainError, FencedOut, Unavailable
 from moderately.domain.execution import Execution, NewEvent
+from moderately.domain.following import EventFilter, Place
 from moderately.domain.ids import ENTROPY_BYTES, new_id
 from moderately.protocol.vocabulary import Status
+from moderately.service.team_feed import TeamFeed, TeamFollowing
 from moderately.store.postgres import PostgresStore, open_stores
 from moderately.wiring.clock import SystemClock
 
@@ -260,6 +262,40 @@ def test_a_database_that_has_gone_back_is_read_from_where_it_is(postgres_url: st
         await store.create(new())
         found = await store.commits(after=0, limit=20)
         assert [commit.number for commit in found] == [4, 5, 6, 7]
+
+    run(postgres_url, work)
+
+
+def test_no_follower_passes_over_what_a_database_that_has_gone_back_has_anew(
+    postgres_url: str,
+) -> None:
+    async def hear(following: TeamFollowing) -> None:
+        while True:
+            if await following.more() is None:
+                await following.rest(lambda _: True, 60)
+
+    async def work(store: PostgresStore) -> None:
+        for _ in range(9):
+            await store.create(new())
+        feed = TeamFeed(store)
+        place = Place.behind(await store.commit(8))
+        abreast = await feed.follow("team", EventFilter(), None)
+        behind = await feed.follow("team", EventFilter(), place)
+        hearing = asyncio.create_task(hear(abreast))
+        async with raw(postgres_url, autocommit=True) as connection:
+            await connection.execute("DELETE FROM commits WHERE number > 6")
+            await connection.execute("SELECT setval('commits_number', 6)")
+        for _ in range(5):
+            await store.create(new())
+        with pytest.raises(Unavailable):
+            await hearing
+        with pytest.raises((CursorReset, Unavailable)):
+            await behind.more()
+        with pytest.raises(CursorReset):
+            await feed.page("team", EventFilter(), place, 9)
+        with pytest.raises(CursorReset):
+            await feed.follow("team", EventFilter(), place)
+        await feed.follow("team", EventFilter(), Place.behind(await store.commit(7)))
 
     run(postgres_url, work)
 

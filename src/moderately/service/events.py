@@ -144,7 +144,6 @@ class Events:
         feed, team_id = self._team_feed, principal.team_id
         if place is None:
             return TeamPage([], await feed.newest())
-        await feed.check(place)
         found = await feed.page(team_id, wanted, place, limit)
         if found.told or not wait:
             return found

@@ -51,6 +51,7 @@ class TeamFollowing:
         self._last: Sequence[Told] = ()
         self._push: Push | None = None
         self._rest: asyncio.Future[None] | None = None
+        self._is_lost = False
 
     @property
     def is_closed(self) -> bool:
@@ -61,8 +62,11 @@ class TeamFollowing:
         """What follows, which may be nothing of interest; None where it is abreast.
 
         Raises:
-            Unavailable: If the store does not answer.
+            CursorReset: If its place is not in the database's log any more.
+            Unavailable: If that may be, or the store does not answer.
         """
+        if self._is_lost:
+            raise Unavailable("The database has gone back. Come again with your cursor.")
         if not self.place.is_before(self._feed.head):
             return None
         # What is read may be there at once: the others have their turn.
@@ -94,6 +98,11 @@ class TeamFollowing:
         """End its rest."""
         if self._rest is not None and not self._rest.done():
             self._rest.set_result(None)
+
+    def lose(self) -> None:
+        """Let it come again, and be told whether its place is still there."""
+        self._is_lost = True
+        self.wake()
 
     def give(self, told: Sequence[Told], place: Place) -> None:
         """Give it what it wants of some commits, and say where it stands then."""
@@ -159,7 +168,7 @@ class TeamFeed:
             if place is None:
                 following.place = self.head
             else:
-                await self.check(place)
+                await self._check(place)
         except BaseException:
             self.leave(following)
             raise
@@ -182,14 +191,16 @@ class TeamFeed:
         """The place behind the newest commit."""
         return Place.behind(await self._store.newest_commit())
 
-    async def check(self, place: Place) -> None:
-        """See whether a place is in this database's log.
+    async def _check(self, place: Place) -> Commit | None:
+        """The commit that a place is in or behind; None for the place before the first.
 
         Raises:
-            CursorReset: If it is not: the database was restored, or what it stood for is pruned.
+            CursorReset: If it is not in this database's log: that was restored, or pruned there.
         """
-        if place.number and not place.is_in(await self._store.commit(place.number)):
+        commit = await self._store.commit(place.number) if place.number else None
+        if not place.is_in(commit):
             raise CursorReset((await self.newest()).encode())
+        return commit
 
     async def _begin(self) -> None:
         if self._tail is not None and not self._tail.done():
@@ -203,7 +214,7 @@ class TeamFeed:
         while not self.is_closed:
             self._news.clear()
             try:
-                commits = await self._store.commits(after=self.head.number, limit=_COMMITS)
+                commits = await self._next()
                 if commits:
                     await self._give_out(commits)
                     continue
@@ -217,6 +228,20 @@ class TeamFeed:
             timer = self._loop.call_later(_POLL_SECONDS, self._news.set)
             await self._news.wait()
             timer.cancel()
+
+    async def _next(self) -> Sequence[Commit]:
+        """The commits behind the head, as long as that is in the log itself."""
+        # With the head, which is not there where the database went back to what a backup, or a
+        # standby, had of it: under its number, and the next ones, something else may be by now.
+        found = await self._store.commits(after=self.head.number - 1, limit=_COMMITS + 1)
+        if not self.head.number:
+            return found
+        if found and self.head.is_in(found[0]):
+            return found[1:]
+        self.head = await self.newest()
+        for following in self._followings:
+            following.lose()
+        return []
 
     async def _give_out(self, commits: Sequence[Commit]) -> None:
         known = set(self._followings)
@@ -256,9 +281,13 @@ class TeamFeed:
             wanted: What the reader wants to hear of.
             place: Where to begin.
             limit: How many events at most.
+
+        Raises:
+            CursorReset: If the place is not in this database's log.
+            Unavailable: If the store does not answer.
         """
         commits = list(await self._store.commits(after=place.number, limit=_COMMITS))
-        begun = await self._store.commit(place.number) if place.number else None
+        begun = await self._check(place)
         if begun is not None and place.offset < Place.behind(begun).offset:
             commits.insert(0, begun)
         through, touches = await self._wanted(team_id, wanted, commits, place, limit)
