@@ -53,3 +53,14 @@ def babbler(ctx: SyncContext, path: str) -> None:
     except Interrupted:
         Path(path).touch()
         raise
+
+
+@agent
+async def turns(ctx: Context, count: int = 20) -> None:
+    """Say a piece, then all of it, turn after turn."""
+    await ctx.wait_for_input("go")
+    for turn in range(count):
+        ctx.token(f"piece {turn}")
+        ctx.message(f"whole {turn}")
+    ctx.token("last")
+    await asyncio.sleep(0.05)

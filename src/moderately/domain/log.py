@@ -49,9 +49,12 @@ class LiveEvent(NamedTuple):
         type: What.
         data: Its particulars, as JSON.
         created_at: When, in microseconds.
+        after: The number of the newest event that was recorded before it, as far as the store that
+            tells of it knows.
     """
 
     execution_id: str
     type: str
     data: dict[str, Any]
     created_at: int
+    after: int = 0

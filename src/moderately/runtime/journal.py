@@ -7,6 +7,7 @@ loop, which it reaches through `Home`.
 import asyncio
 import itertools
 import json
+import math
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -29,6 +30,7 @@ __all__ = ["Home", "Interrupted", "Journal", "Parked", "Site", "StepLimit"]
 T = TypeVar("T")
 
 _EVENT_LIMIT: Final = 10_000
+_MOST_SHOWN: Final = 1000
 _EVENT_BYTES: Final = 64 * 1024
 _RETRY_SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0)
 
@@ -144,6 +146,10 @@ class Journal:
         self._recorded: dict[str, Step] = {}
         self._begun: dict[str, Step] = {}
         self._places: frozenset[str] = frozenset()
+        # Over there: the writes that are under way, and what is to be shown behind which of them.
+        self._writes: dict[int, None] = {}
+        self._begun_writes = 0
+        self._shown: deque[tuple[int, LiveEvent]] = deque(maxlen=_MOST_SHOWN)
         self._entered = 0
         self._emitted = 0
 
@@ -287,6 +293,8 @@ class Journal:
         data = as_json(event.data, f"the data of a {event.type!r} event")
         if len(json.dumps(data)) > _EVENT_BYTES:
             raise ValueError(f"an event holds {_EVENT_BYTES} bytes at most")
+        if event.type == "message":
+            self._home.post(self._forget_shown())
         claim = self.claim
         events = [NewEvent(event.type, data, place)]
         self.post(lambda: self.store.append(claim.execution.id, claim.fence, events))
@@ -308,9 +316,20 @@ class Journal:
         event = LiveEvent(self.execution.id, kind, data, self.now())
 
         async def tell() -> None:
-            self.store.broadcast([event])
+            self._shown.append((self._begun_writes, event))
+            self._tell_shown()
 
-        self.post(tell)
+        if not self.interrupted:
+            self._home.post(tell())
+
+    async def _forget_shown(self) -> None:
+        """A message is whole: what has not been shown of it by now need not be."""
+        self._shown.clear()
+
+    def _tell_shown(self) -> None:
+        """Tell what is shown live, but nothing before what was written before it. Over there."""
+        while self._shown and self._shown[0][0] < next(iter(self._writes), math.inf):
+            self.store.broadcast([self._shown.popleft()[1]])
 
     def post(self, write: Callable[[], Awaitable[Any]]) -> None:
         """Write, in order; nobody waits for it."""
@@ -331,6 +350,9 @@ class Journal:
     async def _attempt(
         self, write: Callable[[], Awaitable[T]], tell: Callable[[T | BaseException], object]
     ) -> None:
+        self._begun_writes += 1
+        number = self._begun_writes
+        self._writes[number] = None
         try:
             tell(await self._persist(write))
         except FencedOut as error:
@@ -339,6 +361,9 @@ class Journal:
             tell(error)
         except BaseException as error:  # noqa: BLE001 - it is raised where it was asked for
             tell(error)
+        finally:
+            del self._writes[number]
+            self._tell_shown()
 
     async def _persist(self, write: Callable[[], Awaitable[T]]) -> T:
         """Write, and try again for as long as the store cannot and the run is wanted."""

@@ -39,6 +39,7 @@ class _Channel:
         readers: How many follow it.
         abreast: Those that are given what comes.
         recent: The newest events that came while it was followed.
+        held: Live-only events that came behind what has not been read yet.
     """
 
     def __init__(self, execution_id: str) -> None:
@@ -48,11 +49,13 @@ class _Channel:
         self.readers = 0
         self.abreast: dict[Following, None] = {}
         self.recent: deque[Told] = deque(maxlen=_KEPT)
+        self.held: deque[LiveEvent] = deque(maxlen=_KEPT)
 
     def skip(self) -> None:
         """Give out nothing of what is new: readers find it on record."""
         self.head = self.wanted
         self.recent.clear()
+        self.held.clear()
 
     def trim(self) -> None:
         """Let go of the oldest events in memory where they are large."""
@@ -263,9 +266,12 @@ class Feed:
         for event in events:
             channel = self._channels.get(event.execution_id)
             if channel is not None and channel.abreast:
-                told = [Told(event, after=channel.head)]
-                for following in list(channel.abreast):
-                    following.give(told)
+                channel.held.append(event)
+                # By another way it may have come before what was recorded before it.
+                channel.wanted = max(channel.wanted, event.after)
+                if channel.head < channel.wanted:
+                    self._go_on(channel)
+                _give_live(channel)
 
     def _go_on(self, channel: _Channel) -> None:
         """Give out what is new. Where all readers are behind, each reads it when it can take it."""
@@ -307,6 +313,15 @@ class Feed:
         for following in list(channel.abreast):
             following.give(told)
         channel.trim()
+        _give_live(channel)
+
+
+def _give_live(channel: _Channel) -> None:
+    """Give out live-only events, once all that was recorded before them has been."""
+    while channel.held and channel.head >= channel.wanted:
+        told = [Told(channel.held.popleft(), after=channel.head)]
+        for following in list(channel.abreast):
+            following.give(told)
 
 
 def _seq(told: Told) -> int:

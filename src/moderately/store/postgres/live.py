@@ -124,7 +124,10 @@ class Live:
         """
         if "live" in word:
             self._on_live(
-                [LiveEvent(str(n), str(t), dict(d), int(at)) for n, t, d, at in word["live"]]
+                [
+                    LiveEvent(str(name), str(kind), dict(data), int(at), int(after))
+                    for name, kind, data, at, after in word["live"]
+                ]
             )
         elif "watch" in word:
             until = self._now() + _FORGET_SECONDS

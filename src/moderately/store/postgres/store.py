@@ -168,6 +168,13 @@ class PostgresStore(BatchedStore):
 
     def broadcast(self, events: Sequence[LiveEvent]) -> None:
         """Tell of events to whoever watches their executions."""
+        known = self._writer.live
+        events = [
+            event._replace(after=known[event.execution_id].event_seq)
+            if event.execution_id in known
+            else event
+            for event in events
+        ]
         self._subscribers.say_live(events)
         if self._live.add(events):
             self._session.tell_live()
