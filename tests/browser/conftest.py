@@ -11,14 +11,12 @@ from typing import Final
 
 import pytest
 from playwright.sync_api import Browser, Playwright, sync_playwright
-from tests.support.browsing import Api, Known, Visits
-from tests.support.chromium import provide_chromium
 
 from moderately.testing import ServiceProcess
+from tests.support.browsing import AGENTS, ARGS, Api, Known, Visits
+from tests.support.chromium import provide_chromium
 
-AGENTS: Final = Path(__file__).parents[1] / "support/watched.py"
 OUT: Final = Path(__file__).parents[2] / "out/browser"
-ARGS: Final = ("--park-after", "0.2", "--grace", "0")
 _FLAGS: Final = (
     "--disable-gpu",
     "--disable-background-networking",

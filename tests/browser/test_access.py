@@ -5,9 +5,9 @@ from typing import Any, Final, Literal
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
-from tests.support.browsing import Api, Visits
 
 from moderately.testing import ServiceProcess
+from tests.support.browsing import Api, Visits
 
 BAD: Final = ("serious", "critical")
 ALL_RULES: Final = {"resultTypes": ["violations"]}

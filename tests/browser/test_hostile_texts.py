@@ -12,12 +12,11 @@ from urllib.parse import quote, urlencode
 
 import pytest
 from playwright.sync_api import Page, expect
-from tests.browser.conftest import ARGS
-from tests.support import hostile
-from tests.support.browsing import Api, Visits, expect_status, id_of
-from tests.support.hostile import ALL, ATTACKS
 
 from moderately.testing import ServiceProcess
+from tests.support import hostile
+from tests.support.browsing import ARGS, Api, Visits, expect_status, id_of
+from tests.support.hostile import ALL, ATTACKS
 
 MODES: Final = ("auto", "markdown", "plain")
 LABELS: Final = {attack[:60]: attack[:200] for attack in ATTACKS[:12]}

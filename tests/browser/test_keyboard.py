@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
-from tests.support.browsing import Api, Visits
 
 from moderately.testing import ServiceProcess
+from tests.support.browsing import Api, Visits
 
 
 @pytest.fixture

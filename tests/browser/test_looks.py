@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
-from tests.support.browsing import Api, Visits
 
 from moderately.testing import ServiceProcess
+from tests.support.browsing import Api, Visits
 
 GROUND = "getComputedStyle(document.body).backgroundColor"
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Final
 
 from playwright.sync_api import expect
-from tests.support.browsing import Api, Visits
 
 from moderately.testing import ServiceProcess
+from tests.support.browsing import Api, Visits
 
 COUNT: Final = 2_000
 MOST_ELEMENTS: Final = 20_000

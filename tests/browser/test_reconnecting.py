@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
-from tests.browser.conftest import AGENTS, ARGS
-from tests.support.browsing import Api, Visits, expect_status, navigations
 
 from moderately.testing import ServiceProcess
+from tests.support.browsing import AGENTS, ARGS, Api, Visits, expect_status, navigations
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 import re
 
 from playwright.sync_api import expect
-from tests.support.browsing import Api, Visits
 
 from moderately.testing import ServiceProcess
+from tests.support.browsing import Api, Visits
 
 
 def test_a_wrong_key_is_told_and_a_right_one_leads_to_the_page_that_was_asked_for(

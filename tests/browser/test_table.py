@@ -5,10 +5,9 @@ from contextlib import closing
 
 import pytest
 from playwright.sync_api import Page, expect
-from tests.browser.conftest import AGENTS, ARGS
-from tests.support.browsing import Api, Visits, navigations
 
 from moderately.testing import ServiceProcess
+from tests.support.browsing import AGENTS, ARGS, Api, Visits, navigations
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 """One that failed: its error is read, it is forked and retried."""
 
 from playwright.sync_api import expect
-from tests.support.browsing import Api, Visits, expect_status, id_of
 
 from moderately.testing import ServiceProcess
+from tests.support.browsing import Api, Visits, expect_status, id_of
 
 
 def test_a_failed_one_is_opened_from_the_table_and_tells_why(

@@ -2,9 +2,9 @@
 
 import pytest
 from playwright.sync_api import expect
-from tests.support.browsing import Visits
 
 from moderately.testing import ServiceProcess
+from tests.support.browsing import Visits
 
 MARKUP = "<img src=x onerror=\"window.__xss='img'\">"
 MISDEEDS = {

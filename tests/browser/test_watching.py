@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
-from tests.support.browsing import Api, Visits, expect_status, id_of, navigations
 
 from moderately.testing import ServiceProcess
+from tests.support.browsing import Api, Visits, expect_status, id_of, navigations
 
 
 def open_live(page: Page, execution_id: str) -> None:

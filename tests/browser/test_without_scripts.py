@@ -2,9 +2,9 @@
 
 import pytest
 from playwright.sync_api import Page, expect
-from tests.support.browsing import Api, Visits, expect_status, id_of, sign_in
 
 from moderately.testing import ServiceProcess
+from tests.support.browsing import Api, Visits, expect_status, id_of, sign_in
 
 
 @pytest.fixture

@@ -20,7 +20,23 @@ from playwright.sync_api import (
 
 from moderately.testing import ServiceProcess
 
-__all__ = ["Api", "Known", "Visits", "expect_status", "id_of", "navigations", "sign_in"]
+__all__ = [
+    "AGENTS",
+    "ARGS",
+    "Api",
+    "Known",
+    "Visits",
+    "expect_status",
+    "id_of",
+    "navigations",
+    "sign_in",
+]
+
+AGENTS: Final = Path(__file__).parent / "watched.py"
+"""Agents to watch."""
+
+ARGS: Final = ("--park-after", "0.2", "--grace", "0")
+"""Options of a service that is looked at: nothing waits for long."""
 
 TIMEOUT_MS: Final = 10_000
 EXECUTIONS: Final = "/agent-executions"

@@ -1,0 +1,1 @@
+"""A package, so that what drives the browser goes when its last test has ended."""
