@@ -3,16 +3,23 @@
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Final
 
 __all__ = ["find_chromium", "provide_chromium"]
 
 _NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-_INSTALL_SECONDS: Final = 300
-_LOCK_SECONDS: Final = 60
+_INSTALL_SECONDS: Final = 240
+_APT_OPTIONS: Final = (
+    "DPkg::Lock::Timeout=60",
+    "Acquire::Retries=1",
+    "Acquire::http::Timeout=20",
+    "Acquire::https::Timeout=20",
+)
 
 
 def find_chromium(bundled: Path) -> Path | None:
@@ -59,7 +66,7 @@ def provide_chromium(bundled: Path, once: Path) -> tuple[Path | None, str]:
 def _install() -> str:
     """Install one as the system lets this user; what went wrong, if anything did."""
     if os.geteuid() == 0 and shutil.which("apt-get"):
-        apt = ["apt-get", "-o", f"DPkg::Lock::Timeout={_LOCK_SECONDS}", "-o", "Acquire::Retries=1"]
+        apt = ["apt-get", *(part for option in _APT_OPTIONS for part in ("-o", option))]
         install = [*apt, "install", "-y", "--no-install-recommends", "chromium"]
         # The lists of packages may be old, or not there at all.
         if not _run(install) or (not _run([*apt, "update"]) and not _run(install)):
@@ -69,16 +76,24 @@ def _install() -> str:
 
 def _run(command: list[str]) -> str:
     """Run a command; its last line, where it failed."""
-    try:
-        done = subprocess.run(
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    # No pipe: what the command has started might hold it open for longer than the command lives.
+    with (
+        tempfile.TemporaryFile("w+", errors="replace") as output,
+        subprocess.Popen(
             command,
-            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+            env=env,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=output,
             stderr=subprocess.STDOUT,
-            text=True,
-            timeout=_INSTALL_SECONDS,
-        )
-    except subprocess.TimeoutExpired:
-        return f"{command[0]} took more than {_INSTALL_SECONDS} seconds"
-    return "" if done.returncode == 0 else (done.stdout.strip().splitlines() or ["failed"])[-1]
+            start_new_session=True,
+        ) as process,
+    ):
+        try:
+            code = process.wait(_INSTALL_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            return f"{command[0]} took more than {_INSTALL_SECONDS} seconds"
+        output.seek(0)
+        lines = output.read().strip().splitlines() or ["failed"]
+        return lines[-1] if code else ""
