@@ -90,6 +90,24 @@ def test_an_execution_is_shown_with_all_that_it_did(api: httpx2.Client, browser:
     assert (step["name"], step["result"]) == ("in a", "A")
 
 
+def test_of_large_events_a_page_holds_the_newest_and_tells_the_cost_of_all(
+    api: httpx2.Client, browser: Browser
+) -> None:
+    count, length = 250, 50_000
+    execution_id = create(api, "talker", input_data={"count": count, "length": length})
+    last = finish(api, execution_id)["usage"]
+    assert last["input_tokens"] == count
+    newest = browser.get(f"{page_of(execution_id)}/raw?events=1").json()
+    numbers = [event["seq"] for event in newest]
+    assert numbers == list(range(numbers[0], count + 4))
+    assert 8_000_000 < sum(len(str(event)) for event in newest) < 11_000_000
+    page = browser.open(page_of(execution_id))
+    assert page.status == 200
+    assert f"{count} in, 0 out" in page.text
+    assert "attempts before these events" in page.text
+    assert len(page.html) < 1_500_000
+
+
 def test_an_unknown_execution_step_or_agent_is_a_page_that_says_so(browser: Browser) -> None:
     for path in ("/ui/executions/exec_no", "/ui/executions/exec_no/raw", "/ui/agents/no"):
         page = browser.open(path)

@@ -32,6 +32,13 @@ async def worker(ctx: Context, names: list[str]) -> str:
 
 
 @agent
+async def talker(ctx: Context, count: int, length: int) -> None:
+    """Say much, and tell what it cost."""
+    for _ in range(count):
+        ctx.message(role="assistant", content="x" * length, input_tokens=1)
+
+
+@agent
 async def breaker(ctx: Context, message: str = "no luck") -> None:
     """Fail in a step."""
 

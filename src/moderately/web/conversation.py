@@ -8,10 +8,11 @@ from markupsafe import Markup
 from moderately.domain.execution import Event
 from moderately.web.render import TextMode, render_value
 
-__all__ = ["Message", "ToolCall", "Usage", "conversation", "usage_by_step"]
+__all__ = ["Message", "ToolCall", "Usage", "conversation", "usage_by_step", "usage_of"]
 
 _MOST_CHARACTERS: Final = 20_000
 _MOST_MESSAGES: Final = 200
+_MOST_IN_ALL: Final = 400_000
 
 
 class ToolCall(NamedTuple):
@@ -74,19 +75,35 @@ def conversation(
         mode: How texts are shown.
     """
     found = [event for event in events if event.type == "message"]
-    shown = found[-_MOST_MESSAGES:]
+    shown, left = [], _MOST_IN_ALL
+    for event in reversed(found[-_MOST_MESSAGES:]):
+        if left <= 0:
+            break
+        shown.append(event)
+        left -= min(len(str(event.data)), _MOST_CHARACTERS)
+    shown.reverse()
     return [_message(event, raw_url, mode) for event in shown], len(found) - len(shown)
 
 
 def usage_by_step(events: Iterable[Event]) -> dict[str, Usage]:
-    """What each step's messages took, by the step's id; under the empty id, all together."""
+    """What each step's messages took, by the step's id."""
     found: dict[str, Usage] = {}
     for event in events:
         if event.type == "message":
-            used = _usage(event.data)
-            for step in {_text(event.data.get("step")), ""}:
-                found[step] = found.get(step, Usage()).plus(used)
+            step = _text(event.data.get("step"))
+            found[step] = found.get(step, Usage()).plus(usage_of(event.data))
     return found
+
+
+def usage_of(data: Mapping[str, Any]) -> Usage:
+    """What a message took, or all of an execution's: what it tells of itself."""
+    tokens_in, tokens_out = data.get("input_tokens"), data.get("output_tokens")
+    cost = data.get("cost")
+    return Usage(
+        tokens_in if isinstance(tokens_in, int) else None,
+        tokens_out if isinstance(tokens_out, int) else None,
+        float(cost) if isinstance(cost, int | float) else None,
+    )
 
 
 def _message(event: Event, raw_url: str | None, mode: TextMode) -> Message:
@@ -104,7 +121,7 @@ def _message(event: Event, raw_url: str | None, mode: TextMode) -> Message:
             if isinstance(call, dict)
         ),
         tool_call_id=_text(data.get("tool_call_id")),
-        usage=_usage(data),
+        usage=usage_of(data),
         created_at=event.created_at,
     )
 
@@ -118,16 +135,6 @@ def _content(content: Any, raw_url: str | None, mode: TextMode) -> Markup:
 def _tool_call(call: Mapping[str, Any]) -> ToolCall:
     arguments = render_value(call.get("arguments"), characters=_MOST_CHARACTERS)
     return ToolCall(_text(call.get("name")) or "tool", _text(call.get("id")), arguments)
-
-
-def _usage(data: Mapping[str, Any]) -> Usage:
-    tokens_in, tokens_out = data.get("input_tokens"), data.get("output_tokens")
-    cost = data.get("cost")
-    return Usage(
-        tokens_in if isinstance(tokens_in, int) else None,
-        tokens_out if isinstance(tokens_out, int) else None,
-        float(cost) if isinstance(cost, int | float) else None,
-    )
 
 
 def _text(value: Any) -> str:

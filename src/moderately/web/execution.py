@@ -1,15 +1,18 @@
 """The page of one execution, and all of it as JSON."""
 
+import asyncio
 import secrets
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from moderately.domain.errors import NotFound
 from moderately.domain.execution import Event, Execution, Step
 from moderately.http import Call, Reply, Resource, json_reply
+from moderately.http.fields import Query
 from moderately.http.wire import event_object, execution_object, step_object
 from moderately.protocol.vocabulary import Status
 from moderately.web.actions import Actions
-from moderately.web.conversation import Usage, conversation, usage_by_step
+from moderately.web.conversation import conversation, usage_by_step, usage_of
+from moderately.web.newest import newest_events
 from moderately.web.pages import Page, Site
 from moderately.web.render import TextMode, render_value
 from moderately.web.security import HEADERS
@@ -21,10 +24,25 @@ from moderately.web.words import why
 
 __all__ = ["pages"]
 
-_MOST_EVENTS: Final = 5_000
 _LOG_LINES: Final = 300
 _MANY: Final = 10**6
 _RETRIED: Final = frozenset({Status.FAILED, Status.CANCELLED})
+
+
+class _Wanted(NamedTuple):
+    """What is asked for of the page.
+
+    Attributes:
+        mode: How texts are shown.
+        page: Which page of the steps.
+        kind: One type of events alone; empty for all.
+        raw: The wait that is to be answered as JSON.
+    """
+
+    mode: TextMode
+    page: int
+    kind: str
+    raw: str | None
 
 
 class _Execution:
@@ -34,50 +52,28 @@ class _Execution:
         self._site = site
 
     async def show(self, call: Call, asks: list[Ask] | None = None, status: int = 200) -> Reply:
-        query = call.query
-        mode = query.choice("text", TextMode.AUTO)
-        page = query.integer("steps", 1, 1, _MANY)
-        kind, raw = query.one("type") or "", query.one("raw")
-        query.done()
+        wanted = _read_wanted(call.query)
         service, identifier = call.service, call.identifier
         execution = await service.get(call.principal, identifier)
         # Not before the execution: what is on it is in these, and what comes after, on the stream.
         steps = await service.steps(call.principal, identifier)
-        events = await self._events(call, execution)
-        page = min(page, max(1, -(-len(steps) // STEPS_A_PAGE)))
-        usage = usage_by_step(events)
-        raw_events = raw_url(identifier, events=True)
-        messages, earlier = conversation(events, raw_url=raw_events, mode=mode)
-        shown = {
-            **_facts(call, execution, steps, events, mode),
-            "rows": step_rows(execution, steps, usage, page, mode),
-            "steps_page": page,
-            "steps_pages": -(-len(steps) // STEPS_A_PAGE),
-            "steps_total": len(steps),
-            "usage": usage.get("", Usage()),
-            "messages": messages,
-            "messages_before": earlier,
-            # The page of a refused answer keeps what was typed, and is at no address of its own.
-            "is_live": asks is None and not execution.status.is_terminal,
-            "asks": asks if asks is not None else asks_of(steps, raw),
-            **_log(events, kind),
-        }
-        return self._site.render(call, "execution.html", status, **shown)
+        events = await newest_events(call, execution)
 
-    @staticmethod
-    async def _events(call: Call, execution: Execution) -> list[Event]:
-        after = max(0, execution.event_seq - _MOST_EVENTS)
-        found = await call.service.events.page(
-            call.principal, execution.id, after=after, limit=_MOST_EVENTS, wait=None
-        )
-        return found.items
+        def lay_out() -> Reply:
+            shown = _shown(call, wanted, execution, steps, events)
+            if asks is not None:
+                shown["asks"] = asks
+            return self._site.render(call, "execution.html", status, **shown)
+
+        # Long texts and many steps take a while, which nobody else needs to wait for.
+        return await asyncio.to_thread(lay_out)
 
     async def raw(self, call: Call) -> Reply:
         step_id, has_events = call.query.one("step"), call.query.one("events") is not None
         call.query.done()
         execution = await call.service.get(call.principal, call.identifier)
         if has_events:
-            events = await self._events(call, execution)
+            events = await newest_events(call, execution)
             reply = json_reply([event_object(event) for event in events])
         elif step_id is not None:
             steps = await call.service.steps(call.principal, call.identifier)
@@ -89,6 +85,38 @@ class _Execution:
             reply = json_reply(execution_object(execution))
         reply.headers.update(HEADERS)
         return reply
+
+
+def _read_wanted(query: Query) -> _Wanted:
+    wanted = _Wanted(
+        mode=query.choice("text", TextMode.AUTO),
+        page=query.integer("steps", 1, 1, _MANY),
+        kind=query.one("type") or "",
+        raw=query.one("raw"),
+    )
+    query.done()
+    return wanted
+
+
+def _shown(
+    call: Call, wanted: _Wanted, execution: Execution, steps: list[Step], events: list[Event]
+) -> dict[str, Any]:
+    mode, pages = wanted.mode, -(-len(steps) // STEPS_A_PAGE)
+    page = min(wanted.page, max(1, pages))
+    raw_events = raw_url(execution.id, events=True)
+    messages, earlier = conversation(events, raw_url=raw_events, mode=mode)
+    return {
+        **_facts(call, execution, steps, events, mode),
+        "rows": step_rows(execution, steps, usage_by_step(events), page, mode),
+        "steps_page": page,
+        "steps_pages": pages,
+        "steps_total": len(steps),
+        "usage": usage_of(execution.usage or {}),
+        "messages": messages,
+        "messages_before": earlier,
+        "asks": asks_of(steps, wanted.raw),
+        **_log(events, wanted.kind),
+    }
 
 
 def _facts(

@@ -1,7 +1,7 @@
 """Where the time of an execution went: its attempts, and what it waited for between them. Pure."""
 
 import bisect
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -50,17 +50,20 @@ def end_of(execution: Execution, now: int) -> int:
     return max(ended or now, execution.created_at)
 
 
-def spans_of(execution: Execution, events: Iterable[Event], now: int) -> list[Span]:
+def spans_of(execution: Execution, events: Sequence[Event], now: int) -> list[Span]:
     """The stretches of an execution's time, without a gap.
 
     Args:
         execution: The execution.
-        events: Its events, in order.
+        events: Its events, in order: all, or the newest.
         now: The time, in microseconds.
     """
     found: list[Span] = []
     attempt, end = 0, end_of(execution, now)
     kind, label, worker_id, start = "queued", "waits for a worker", None, execution.created_at
+    if events and events[0].seq > 1 and execution.started_at is not None:
+        found.append(Span(kind, label, start, execution.started_at))
+        kind, label, start = "running", "attempts before these events", execution.started_at
     for event in events:
         if event.type not in _AFTER or event.created_at > end:
             continue

@@ -27,7 +27,7 @@ def test_messages_are_shown_in_order_with_their_tool_calls() -> None:
     assert (found.role, found.tool_call_id) == ("tool", "c1")
 
 
-def test_usage_is_added_up_by_step_and_in_all() -> None:
+def test_usage_is_added_up_by_step() -> None:
     events = [
         message(1, role="assistant", content="", step="0/1", input_tokens=5, output_tokens=1),
         message(2, role="assistant", content="", step="0/1", input_tokens=7, cost=0.5),
@@ -36,7 +36,7 @@ def test_usage_is_added_up_by_step_and_in_all() -> None:
     ]
     found = usage_by_step(events)
     assert found["0/1"] == Usage(12, 1, 0.5)
-    assert found[""] == Usage(12, 1, 0.75)
+    assert found[""] == Usage(None, None, 0.25)
 
 
 def test_what_a_message_should_not_hold_does_no_harm() -> None:
@@ -47,8 +47,14 @@ def test_what_a_message_should_not_hold_does_no_harm() -> None:
 
 
 def test_a_long_conversation_is_shown_from_its_end() -> None:
+    events = [message(seq, role="user", content="x") for seq in range(1, 301)]
+    found, earlier = conversation(events)
+    assert (len(found), earlier, found[-1].seq) == (200, 100, 300)
+
+
+def test_of_long_messages_fewer_are_shown() -> None:
     events = [message(seq, role="user", content="x" * 100_000) for seq in range(1, 301)]
     found, earlier = conversation(events, raw_url="/raw")
-    assert (len(found), earlier, found[-1].seq) == (200, 100, 300)
+    assert (len(found), earlier, found[-1].seq) == (20, 280, 300)
     assert len(found[0].content) < 21_000
     assert 'href="/raw"' in found[0].content
