@@ -466,3 +466,20 @@ def test_without_keys_there_is_no_sign_in_but_forms_stay_guarded(tmp_path: Path)
         # A name of somebody else's that was made to point to this machine.
         assert browser.get("/", Host="example.org").status_code == 403
         assert browser.get("/", Host="localhost:1").status_code == 200
+
+
+def test_where_there_is_no_page_a_page_says_so(browser: Browser, stranger: Browser) -> None:
+    for path in ("/ui/nothing", "/ui/agents/a/nothing", "/ui/static/x/no.js", "/ui/executions/"):
+        for someone in (browser, stranger):
+            reply = someone.get(path)
+            assert reply.status_code == 404
+            assert reply.headers["content-type"].startswith("text/html")
+            assert "There is no page here." in reply.text
+    assert browser.get("/ui").headers["location"] == "/"
+    assert browser.get("/uix").headers["content-type"] == "application/problem+json"
+
+
+def test_a_wrong_method_is_told_by_a_page(browser: Browser) -> None:
+    reply = browser.get("/ui/sign-out")
+    assert (reply.status_code, reply.headers["allow"]) == (405, "POST")
+    assert "POST do" in Document(reply.text).text

@@ -37,6 +37,7 @@ _log = logging.getLogger("moderately.api")
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HUNG_UP: Final = 499
+_UI_REST: Final = "/ui/{rest}"
 
 
 def create_app(
@@ -81,7 +82,7 @@ class _App:
 
     Args:
         resources: By the template of their paths. Just the second part may be `{id}`, and of what
-            begins with `/ui` just the third.
+            begins with `/ui` just the third; `/ui/{rest}` is where nothing else is there.
         service: The use cases.
         options: How the API behaves.
         metrics: Where to count.
@@ -105,6 +106,8 @@ class _App:
             return
         started = time.perf_counter()
         path, identifier = _template(scope["path"])
+        if path not in self._resources and f"{path}/".startswith("/ui/"):
+            path = _UI_REST
         resource = self._resources.get(path)
         call = Call(scope, receive, self._service, self._options, identifier)
         call.request_id = self._name(call)

@@ -22,6 +22,9 @@ class Resource:
     Args:
         is_open: Whether no key is asked for.
         handlers: By method, in lower case.
+
+    Attributes:
+        allow: The methods, for who uses another one.
     """
 
     def __init__(self, *, is_open: bool = False, **handlers: Handler) -> None:
@@ -29,7 +32,7 @@ class Resource:
         self._handlers = {method.upper(): handler for method, handler in handlers.items()}
         if "GET" in self._handlers:
             self._handlers["HEAD"] = self._handlers["GET"]
-        self._allow = ", ".join(sorted(self._handlers))
+        self.allow = ", ".join(sorted(self._handlers))
 
     async def answer(self, call: Call) -> Reply:
         """Answer a request.
@@ -39,7 +42,7 @@ class Resource:
         """
         handler = self._handlers.get(call.method)
         if handler is None:
-            return self._wrong_method(call)
+            return self.wrong_method(call)
         try:
             if not self._is_open:
                 await self.authenticate(call)
@@ -60,6 +63,13 @@ class Resource:
         """
         await call.authenticate()
 
+    def wrong_method(self, call: Call) -> Reply:
+        """What to answer to a method that there is no handler for."""
+        message = f"{call.method} does not apply here; {self.allow} do."
+        reply = problem(Code.METHOD_NOT_ALLOWED, message, call.request_id)
+        reply.headers["Allow"] = self.allow
+        return reply
+
     def refused(self, call: Call, error: DomainError) -> Reply:
         """What to answer where something was refused."""
         return refusal(error, call.request_id)
@@ -69,9 +79,3 @@ class Resource:
         name = call.request_id
         message = f"Something went wrong on our side. Report it with request id {name}."
         return problem(Code.INTERNAL, message, name)
-
-    def _wrong_method(self, call: Call) -> Reply:
-        message = f"{call.method} does not apply here; {self._allow} do."
-        reply = problem(Code.METHOD_NOT_ALLOWED, message, call.request_id)
-        reply.headers["Allow"] = self._allow
-        return reply

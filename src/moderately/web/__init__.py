@@ -1,7 +1,7 @@
 """The dashboard: pages rendered on the server, over the use cases."""
 
 from moderately.http import Resource
-from moderately.web import agents, events, execution, executions, signing, system
+from moderately.web import agents, events, execution, executions, nowhere, signing, system
 from moderately.web.pages import Site
 
 __all__ = ["make_pages"]
@@ -18,4 +18,5 @@ def make_pages() -> dict[str, Resource]:
         **agents.pages(site),
         **events.pages(site),
         **system.pages(site),
+        **nowhere.pages(site),
     }

@@ -109,6 +109,13 @@ class Page(Resource):
             )
         return self._site.refuse(call, STATUS_OF[error.code], error.message, advice)
 
+    def wrong_method(self, call: Call) -> Reply:
+        """A page that says so."""
+        message = f"{call.method} does not apply here; {self.allow} do."
+        reply = self._site.refuse(call, 405, message)
+        reply.headers["Allow"] = self.allow
+        return reply
+
     def failed(self, call: Call) -> Reply:
         """A page that says so."""
         message = "Something went wrong on our side. The log tells more, under the request's id."
