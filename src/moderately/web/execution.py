@@ -62,7 +62,8 @@ class _Execution:
         def lay_out() -> Reply:
             shown = _shown(call, wanted, execution, steps, events)
             if asks is not None:
-                shown["asks"] = asks
+                # The page of a refused answer keeps what was typed, and is at no address of its own.
+                shown |= {"asks": asks, "is_live": False}
             return self._site.render(call, "execution.html", status, **shown)
 
         # Long texts and many steps take a while, which nobody else needs to wait for.
@@ -115,6 +116,7 @@ def _shown(
         "messages": messages,
         "messages_before": earlier,
         "asks": asks_of(steps, wanted.raw),
+        "is_live": not execution.status.is_terminal,
         **_log(events, wanted.kind),
     }
 
