@@ -9,9 +9,10 @@ export function setUpBulk(form, selection, look) {
     fields.set("action", action);
     if (isConfirmed) fields.set("confirmed", "yes");
     const headers = { "x-fragment": "results" };
-    form.elements.once.value = crypto.getRandomValues(new Uint32Array(4)).join("-");
     try {
       const reply = await fetch("/ui/executions", { method: "POST", body: fields, headers });
+      // Without an answer it may be done all the same: sent again, it is still done once.
+      form.elements.once.value = crypto.getRandomValues(new Uint32Array(4)).join("-");
       const page = new DOMParser().parseFromString(await reply.text(), "text/html");
       const told = page.querySelector(".notice, main");
       results.replaceChildren(...(told ? [document.adoptNode(told)] : []));
