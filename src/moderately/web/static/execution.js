@@ -8,35 +8,40 @@ import { localTimes, tick } from "./times.js";
 const root = document.getElementById("execution");
 const bubbles = new Map();
 
-setUpCopying(document);
+showCopying(document);
+document.addEventListener("click", copy);
 tick();
 openTarget();
 window.addEventListener("hashchange", openTarget);
 if ("follow" in root.dataset) {
   const url = `/ui/executions/${encodeURIComponent(root.dataset.id)}/events`;
-  const stop = follow(`${url}?after=${root.dataset.last}&live=true`, { look, onMessage, onLive });
-  window.addEventListener("pagehide", stop);
+  follow(() => `${url}?after=${root.dataset.last}&live=true`, { look, onMessage, onLive });
 }
 
 async function look() {
-  const { changed } = await refresh(location.href);
+  const { changed } = await refresh(location.href, { headers: { "x-fragment": "execution" } });
   for (const part of changed) {
     localTimes(part);
-    setUpCopying(part);
+    showCopying(part);
   }
+  if (bubbles.size) document.getElementById("conversation").hidden = false;
 }
 
 function onMessage(event) {
   const { type, data } = event;
   if (type === "message") {
-    bubbles.get(data.step ?? "")?.remove();
-    bubbles.delete(data.step ?? "");
+    drop(data.step ?? "");
   } else if (type === "progress") {
     showProgress(data);
   } else if (type === "step.completed" || type === "step.failed") {
     showNow("");
   }
-  if (type.startsWith("execution.")) showNow("");
+  if (type === "step.retried") drop(data.id);
+  if (type.startsWith("execution.")) {
+    showNow("");
+    // What an attempt was about to say, the next one says anew.
+    for (const step of [...bubbles.keys()]) drop(step);
+  }
   appendEvent(event);
 }
 
@@ -74,6 +79,11 @@ function appendToken({ text, step = "" }) {
   bubble.append(text);
 }
 
+function drop(step) {
+  bubbles.get(step)?.remove();
+  bubbles.delete(step);
+}
+
 // The same row as the server's, which takes its place when the page is fetched anew.
 function appendEvent({ seq, type, data, created_at: at }) {
   const list = document.getElementById("events");
@@ -108,15 +118,15 @@ function openTarget() {
   }
 }
 
-function setUpCopying(part) {
-  for (const button of part.querySelectorAll(".copy[hidden]")) {
-    if (!navigator.clipboard) return;
-    button.hidden = false;
-    button.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(button.parentElement.querySelector("pre").textContent);
-      const words = button.firstChild.nodeValue;
-      button.firstChild.nodeValue = "Copied";
-      setTimeout(() => { button.firstChild.nodeValue = words; }, 1500);
-    });
-  }
+function showCopying(part) {
+  if (!navigator.clipboard) return;
+  for (const button of part.querySelectorAll(".copy[hidden]")) button.hidden = false;
+}
+
+async function copy({ target }) {
+  const button = target.closest?.(".copy");
+  if (!button) return;
+  await navigator.clipboard.writeText(button.parentElement.querySelector("pre").textContent);
+  button.firstChild.nodeValue = "Copied";
+  setTimeout(() => { button.firstChild.nodeValue = "Copy"; }, 1500);
 }

@@ -25,4 +25,4 @@ onKey("/", () => {
   search.select();
 });
 tick();
-follow(rows.dataset.stream, { look });
+follow(() => rows.dataset.stream, { look });

@@ -1,25 +1,27 @@
 // Follows a stream of events, and tells when to look again: at once for the first event, then the
-// more seldom the longer a look takes, so that many who look do not keep a service busy. A stream that is lost comes back by itself; where there is none,
-// the page is looked at every five seconds.
+// more seldom the longer a look takes, so that many who look do not keep a service busy. A stream
+// that is lost comes back by itself; where there is none, the page is looked at every five seconds.
+// A tab that nobody sees lets its stream go: a browser has but a few connections for all its tabs.
 
 const POLL_MS = 5000;
+const RETRY_MS = 30000;
+const LEAVE_MS = 10000;
 const SPACING_MS = 400;
 const SHARE = 10;
 const CALM_MS = 1500;
-const SIGNED_OUT = 401;
+const FINAL = { 401: "signed out: reload the page", 404: "deleted" };
 
 const state = document.getElementById("link-state");
 let telling = 0;
+let told = "";
 
 // A gap of a moment is not worth telling.
 function tell(words) {
-  if (!words) {
-    clearTimeout(telling);
-    telling = 0;
-    state.textContent = "";
-  } else if (!telling) {
-    telling = setTimeout(() => { state.textContent = words; }, CALM_MS);
-  }
+  if (words === told) return;
+  told = words;
+  clearTimeout(telling);
+  if (!words) state.textContent = "";
+  else telling = setTimeout(() => { state.textContent = words; }, CALM_MS);
 }
 
 // Looks every so many milliseconds, but not while nobody does.
@@ -31,18 +33,18 @@ export function every(ms, look) {
     try {
       await look();
       tell("");
-    } catch {
-      tell("reconnecting…");
+    } catch (error) {
+      tell(FINAL[error.status] ?? "reconnecting…");
     }
     isLooking = false;
   }, ms);
 }
 
-// url: where the stream is. look: an async function that brings the page up to date.
+// where: gives the stream's address. look: an async function that brings the page up to date.
 // onMessage, onLive: called with each recorded and each live-only event, as objects.
-// Gives a function that ends it all.
-export function follow(url, { look, onMessage = () => {}, onLive = () => {} }) {
-  let source = null, poll = 0, waiting = 0, nextAt = 0, isLooking = false, isWanted = false;
+export function follow(where, { look, onMessage = () => {}, onLive = () => {} }) {
+  let source = null, poll = 0, waiting = 0, leaving = 0, nextAt = 0;
+  let isLooking = false, isWanted = false, isAway = false, hasEnded = false;
 
   const lookSoon = () => {
     isWanted = true;
@@ -56,40 +58,50 @@ export function follow(url, { look, onMessage = () => {}, onLive = () => {} }) {
     const begun = Date.now();
     try {
       await look();
-      if (poll) tell("");
+      if (source?.readyState !== EventSource.CONNECTING) tell("");
     } catch (error) {
-      if (error.status === SIGNED_OUT) {
-        stop();
-        tell("signed out: reload the page");
-      } else {
-        tell("reconnecting…");
-        setTimeout(lookSoon, POLL_MS);
+      if (error.status in FINAL) {
+        stop(FINAL[error.status]);
+        return; // as if it looked for ever, so that it does so no more
       }
+      tell("reconnecting…");
+      setTimeout(lookSoon, POLL_MS);
     }
     isLooking = false;
     const took = Date.now() - begun;
     nextAt = Date.now() + Math.min(Math.max(SPACING_MS, SHARE * took), POLL_MS);
     if (isWanted) lookSoon();
   };
-  const startPolling = () => {
-    if (!poll) poll = setInterval(lookSoon, POLL_MS);
-  };
   const stopPolling = () => {
     clearInterval(poll);
     poll = 0;
   };
-  const stop = () => {
+  const stop = (words) => {
+    hasEnded = true;
     source?.close();
     stopPolling();
-    clearTimeout(waiting);
-    document.removeEventListener("visibilitychange", onVisible);
-    tell("");
+    tell(words);
+  };
+  const leave = () => {
+    isAway = true;
+    source?.close();
   };
   const onVisible = () => {
-    if (!document.hidden && isWanted) lookSoon();
+    clearTimeout(leaving);
+    if (document.hidden) {
+      leaving = setTimeout(leave, LEAVE_MS);
+    } else {
+      if (isWanted) lookSoon();
+      if (isAway) {
+        isAway = false;
+        connect();
+      }
+    }
   };
   const connect = () => {
-    source = new EventSource(url);
+    if (isAway || hasEnded) return;
+    source?.close();
+    source = new EventSource(where());
     let wasOpen = false;
     source.addEventListener("open", () => {
       stopPolling();
@@ -104,22 +116,20 @@ export function follow(url, { look, onMessage = () => {}, onLive = () => {} }) {
     });
     source.addEventListener("live", (event) => onLive(JSON.parse(event.data)));
     source.addEventListener("end", () => {
+      hasEnded = true;
       source.close();
       lookSoon();
     });
-    source.addEventListener("error", () => {
-      if (source.readyState !== EventSource.CLOSED) {
-        tell("reconnecting…");
-      } else if (wasOpen) {
-        tell("reconnecting…");
-        setTimeout(connect, POLL_MS);
-      } else {
-        startPolling();
-      }
+    source.addEventListener("error", ({ target }) => {
+      if (wasOpen || target.readyState !== EventSource.CLOSED) tell("reconnecting…");
+      if (target.readyState !== EventSource.CLOSED) return;
+      if (!poll) poll = setInterval(lookSoon, POLL_MS);
+      setTimeout(connect, wasOpen ? POLL_MS : RETRY_MS);
     });
   };
 
   document.addEventListener("visibilitychange", onVisible);
+  window.addEventListener("pagehide", leave);
+  isAway = document.hidden;
   connect();
-  return stop;
 }
