@@ -61,6 +61,8 @@ class _Execution:
 
         def lay_out() -> Reply:
             shown = _shown(call, wanted, execution, steps, events)
+            # The page of a refused answer keeps what was typed, and is at no address of its own.
+            shown["is_live"] = asks is None and not execution.status.is_terminal
             if asks is not None:
                 # The page of a refused answer keeps what was typed, and is at no address of its own.
                 shown |= {"asks": asks, "is_live": False}
