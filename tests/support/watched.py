@@ -52,6 +52,16 @@ async def teller(ctx: Context, folder: str) -> str:
 
 
 @agent
+async def thinker(ctx: Context, folder: str) -> None:
+    """Begin to say something, and never come to it."""
+    await gate(folder, "think")
+    ctx.token("Hm")
+    await gate(folder, "note")
+    ctx.log("still thinking")
+    await gate(folder, "end")
+
+
+@agent
 async def breaker(ctx: Context, message: str = "no luck", luck: bool = False) -> str:
     """Fail in its second step, unless it has luck."""
 
@@ -69,6 +79,13 @@ async def approver(ctx: Context, amount: int) -> dict:
     """Ask for an approval."""
     said = await ctx.approve("pay", arguments={"amount": amount}, message="Pay now?")
     return {"approved": said.approved, "amount": said.arguments["amount"], "reason": said.reason}
+
+
+@agent
+async def pair(ctx: Context) -> list[bool]:
+    """Ask for two approvals at once."""
+    said = await asyncio.gather(ctx.approve("first"), ctx.approve("second"))
+    return [one.approved for one in said]
 
 
 @agent

@@ -24,7 +24,8 @@ async function look() {
     localTimes(part);
     showCopying(part);
   }
-  if (bubbles.size) document.getElementById("conversation").hidden = false;
+  const conversation = document.getElementById("conversation");
+  if (conversation && bubbles.size) conversation.hidden = false;
 }
 
 function onMessage(event) {
