@@ -62,9 +62,8 @@ class _Execution:
         def lay_out() -> Reply:
             shown = _shown(call, wanted, execution, steps, events)
             # The page of a refused answer keeps what was typed, and is at no address of its own.
-            shown["is_live"] = asks is None and not execution.status.is_terminal
             if asks is not None:
-                # The page of a refused answer keeps what was typed, and is at no address of its own.
+                # What was typed into a refused answer stays, at a page without an address.
                 shown |= {"asks": asks, "is_live": False}
             return self._site.render(call, "execution.html", status, **shown)
 
