@@ -3,12 +3,17 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 from tests.conftest import ClientOf
+from tests.support.pages import browser_of
+from tests.support.streams import Frames, reading
 
 from moderately import AuthenticationError, NotFoundError
 from moderately.testing import ServiceProcess
@@ -63,6 +68,64 @@ def test_a_revoked_key_is_refused_within_a_second(client_of: ClientOf, tmp_path:
         with pytest.raises(AuthenticationError, match="revoked"):
             client.agents.list()
         httpx2.post(f"{path}/cancel", headers=ours)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ServiceProcess]:
+    """A service whose environment names its database for the commands beside it, too."""
+    env = {}
+    if request.param == "postgres":
+        env["MODERATELY_DATABASE"] = request.getfixturevalue("postgres_url")
+    # Heartbeats would keep a reader waiting for ever where a stream does not break off.
+    args = ["--heartbeat", "60"]
+    with ServiceProcess([AGENTS], data=tmp_path, env=env, args=args) as service:
+        yield service
+        assert "Traceback" not in service.output()
+
+
+def test_a_revoked_key_keeps_no_stream(site: ServiceProcess, tmp_path: Path) -> None:
+    made, other = (keys(tmp_path, site.env, "create") for _ in range(2))
+    with (
+        plain_client(site, made["api_key"]) as http,
+        plain_client(site, other["api_key"]) as others,
+        browser_of(site, signed_in=False) as browser,
+        ThreadPoolExecutor(4) as readers,
+        ExitStack() as stack,
+    ):
+        assert browser.sign_in(made["api_key"]).status_code == 303
+        sleeper = others.post("/agent-executions", json={"agent_id": "sleeper"}).json()["id"]
+        own, shown = f"/agent-executions/{sleeper}/events", f"/ui/executions/{sleeper}/events"
+        asked = [(http, "/events"), (http, own)]
+        asked += [(browser.client, "/ui/events"), (browser.client, shown)]
+        streams = [stack.enter_context(reading(*one)) for one in asked]
+        kept = [stack.enter_context(reading(others, path)) for path in ("/events", own)]
+        broken = [readers.submit(read_to_the_break, frames) for frames in streams]
+        keys(tmp_path, site.env, "revoke", made["id"])
+        keep_asking(http, broken)
+        for client, path in asked:
+            with reading(client, path) as refused:
+                assert refused.reply.status_code == 401
+        others.post(f"/agent-executions/{sleeper}/cancel")
+        for frames in kept:
+            frames.until("execution.cancelled")
+
+
+def plain_client(service: ServiceProcess, key: str) -> httpx2.Client:
+    headers = {"Authorization": f"Bearer {key}"}
+    return httpx2.Client(base_url=service.base_url, headers=headers, timeout=10)
+
+
+def read_to_the_break(frames: Frames) -> None:
+    with pytest.raises(httpx2.RemoteProtocolError):
+        frames.until("end")
+
+
+def keep_asking(http: httpx2.Client, broken: list["Future[None]"]) -> None:
+    """So that the key was looked up a moment ago, until the streams have broken off."""
+    while wait(broken, timeout=0.02).not_done:
+        http.get("/agents")
+    for one in broken:
+        one.result()
 
 
 def test_keys_are_listed_without_their_secrets(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What is particular to PostgreSQL: several processes at once, and a network that fails."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any
@@ -13,13 +14,17 @@ from tests.support.proxy import Proxy
 from moderately.domain.agents import AgentVersion
 from moderately.domain.claims import Offer
 from moderately.domain.commands import Cancel, Complete, Park, Release, Start
-from moderately.domain.errors import FencedOut, Unavailable
+from moderately.domain.errors import FencedOut, Unauthenticated, Unavailable
 from moderately.domain.execution import Execution, NewEvent, Step
 from moderately.domain.fairness import Turns
+from moderately.domain.following import EventFilter
 from moderately.domain.ids import ENTROPY_BYTES, new_id
 from moderately.domain.limits import Rate
 from moderately.domain.storing import Change, Idempotency, Work
 from moderately.protocol.vocabulary import Status
+from moderately.service import KeyRing, Principal
+from moderately.service.events import Events
+from moderately.service.hub import Hub
 from moderately.store.postgres import PostgresStore, open_stores
 from moderately.store.postgres.session import News
 from moderately.testing import Postgres
@@ -243,6 +248,34 @@ def test_a_lost_database_is_said_to_be_unavailable_and_comes_back(postgres_url: 
 
     with proxied(postgres_url) as (proxy, url):
         asyncio.run(work(proxy, url))
+
+
+def test_a_key_that_is_revoked_while_the_database_is_lost_is_out_afterwards(
+    postgres_url: str,
+) -> None:
+    async def work(proxy: Proxy, url: str) -> None:
+        async with open_stores(url, CLOCK) as ours, open_stores(postgres_url, CLOCK) as theirs:
+            keys = KeyRing(ours.keys, CLOCK, time.monotonic)
+            made = await keys.create(team_id="team", name="lost")
+            events = Events(ours.executions, Hub(), keys)
+            principal = Principal("team", made.key.id)
+            following = await events.follow_team(principal, EventFilter(), None)
+            proxy.refuse()
+            proxy.reset()
+            with pytest.raises(Unavailable):
+                await keys.lapsed([made.key.id])
+            await theirs.keys.revoke_key(made.key.id)
+            # For longer than from one look at the key to the next.
+            await following.rest(lambda _: True, 1.5)
+            assert await following.more() is None
+            proxy.heal()
+            await following.rest(lambda _: True, 20)
+            with pytest.raises(Unauthenticated):
+                await following.more()
+            following.close()
+
+    with proxied(postgres_url) as (proxy, url):
+        asyncio.run(asyncio.wait_for(work(proxy, url), 60))
 
 
 def test_a_session_that_ends_makes_a_worker_dead_unless_it_is_back_at_once(

@@ -492,6 +492,10 @@ class KeyStore(Protocol):
         """All keys, oldest first."""
         ...
 
+    async def good_keys(self, key_ids: Collection[str]) -> Collection[str]:
+        """Those of some keys that are there and not revoked."""
+        ...
+
     async def revoke_key(self, key_id: str) -> Key | None:
         """Revoke a key now, if it is not yet; None if there is no such key."""
         ...

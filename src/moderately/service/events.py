@@ -10,7 +10,9 @@ from moderately.domain.following import EventFilter, Place
 from moderately.domain.storing import Store
 from moderately.service.feed import Feed, Following
 from moderately.service.hub import Hub
+from moderately.service.keys import KeyRing
 from moderately.service.principal import Principal, shown
+from moderately.service.revoked import KeyWatch
 from moderately.service.team_feed import TeamFeed, TeamFollowing, TeamPage
 from moderately.service.told import Told
 
@@ -31,13 +33,15 @@ class Events:
     Args:
         store: Where events are on record.
         hub: Wakes who waits for one.
+        keys: Knows whether the keys of those who follow are still good.
     """
 
-    def __init__(self, store: Store, hub: Hub) -> None:
+    def __init__(self, store: Store, hub: Hub, keys: KeyRing) -> None:
         self._store = store
         self._hub = hub
         self._feed = Feed(store)
         self._team_feed = TeamFeed(store)
+        self._watch = KeyWatch(keys)
 
     def __len__(self) -> int:
         return len(self._feed) + len(self._team_feed)
@@ -91,7 +95,7 @@ class Events:
     async def follow(
         self, principal: Principal, execution_id: str, *, after: int, with_live: bool
     ) -> Following:
-        """Follow an execution's events.
+        """Follow an execution's events, for as long as the caller's key is good.
 
         Args:
             principal: Who asks.
@@ -102,13 +106,16 @@ class Events:
         Raises:
             ExecutionNotFound: If there is none in the team.
         """
-        team_id = principal.team_id
-        return await self._feed.follow(team_id, execution_id, after, with_live=with_live)
+        following = await self._feed.follow(
+            principal.team_id, execution_id, after, with_live=with_live
+        )
+        self._watch.join(principal.key_id, following)
+        return following
 
     async def follow_team(
         self, principal: Principal, wanted: EventFilter, place: Place | None
     ) -> TeamFollowing:
-        """Follow the events of all of the team's executions.
+        """Follow the events of all of the team's executions, for as long as the key is good.
 
         Args:
             principal: Who asks.
@@ -118,7 +125,9 @@ class Events:
         Raises:
             CursorReset: If the database does not know the place.
         """
-        return await self._team_feed.follow(principal.team_id, wanted, place)
+        following = await self._team_feed.follow(principal.team_id, wanted, place)
+        self._watch.join(principal.key_id, following)
+        return following
 
     async def team_page(
         self,

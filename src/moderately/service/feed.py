@@ -17,8 +17,9 @@ from moderately.domain.errors import ExecutionNotFound, Unavailable
 from moderately.domain.execution import Event, Execution
 from moderately.domain.log import LiveEvent
 from moderately.domain.storing import Change, Store
+from moderately.service.follower import Follower
 from moderately.service.principal import shown
-from moderately.service.told import Portion, Push, Told
+from moderately.service.told import Push, Told
 
 __all__ = ["Feed", "Following"]
 
@@ -71,7 +72,7 @@ class _Channel:
         return list(itertools.islice(self.recent, after + 1 - first, None))
 
 
-class Following:
+class Following(Follower):
     """Somebody who follows an execution. Made by `Feed.follow`; close it in the end.
 
     Attributes:
@@ -83,15 +84,12 @@ class Following:
     def __init__(
         self, feed: "Feed", channel: _Channel, execution: Execution, after: int, *, with_live: bool
     ) -> None:
+        super().__init__()
         self.execution = execution
         self.after = after
         self.with_live = with_live
         self._feed = feed
         self._channel = channel
-        self._portion = Portion()
-        self._last: Sequence[Told] = ()
-        self._push: Push | None = None
-        self._rest: asyncio.Future[None] | None = None
 
     @property
     def is_over(self) -> bool:
@@ -109,7 +107,9 @@ class Following:
         Raises:
             ExecutionNotFound: If the execution has been deleted.
             Unavailable: If the store does not answer.
+            Unauthenticated: If its key has been revoked.
         """
+        self._check()
         channel = self._channel
         if self.after >= channel.head:
             return None
@@ -147,11 +147,6 @@ class Following:
             self._channel.abreast.pop(self, None)
             self._rest = None
 
-    def wake(self) -> None:
-        """End its rest."""
-        if self._rest is not None and not self._rest.done():
-            self._rest.set_result(None)
-
     def give(self, told: Sequence[Told]) -> None:
         """Give it what has come: events of its channel, recorded or live-only."""
         if self._push is None or self._rest is None or self._rest.done():
@@ -169,6 +164,7 @@ class Following:
     def close(self) -> None:
         """Follow no longer."""
         self._feed.leave(self._channel)
+        self.on_close(self)
 
 
 class Feed:

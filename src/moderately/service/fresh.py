@@ -46,6 +46,10 @@ class Fresh(Generic[K, V]):
             task.add_done_callback(lambda _: self._reading.pop(key))
         return await asyncio.shield(task)
 
+    def clear(self) -> None:
+        """Know nothing any more: each thing is read again."""
+        self._known.clear()
+
     async def _renew(self, key: K) -> V:
         asked_at = self._monotonic()
         self._known.pop(key, None)

@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -103,6 +103,17 @@ class KeyRing:
             Unauthenticated: If it is unknown or revoked.
         """
         return await self._good.get(_digest(secret))
+
+    async def lapsed(self, key_ids: Collection[str]) -> Collection[str]:
+        """Those of some keys that are good no longer. No one of them passes as just looked up.
+
+        Raises:
+            Unavailable: If the store does not answer.
+        """
+        found = set(key_ids).difference(await self._store.good_keys(key_ids))
+        if found:
+            self._good.clear()
+        return found
 
     async def _read_good(self, digest: str) -> Key:
         key = await self._store.find_key(digest)

@@ -74,7 +74,7 @@ class Service:
         self._entropy = Entropy()
         self._hub = Hub()
         self._inputs = InputChecks()
-        self.events = Events(store, self._hub)
+        self.events = Events(store, self._hub, keys)
         store.subscribe(self._hub.on_changes, watched=self._hub.watched)
 
     def now(self) -> int:

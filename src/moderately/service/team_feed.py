@@ -14,7 +14,8 @@ from moderately.domain.errors import CursorReset, Unavailable
 from moderately.domain.following import EventFilter, Place
 from moderately.domain.log import Commit, Touch
 from moderately.domain.storing import Store
-from moderately.service.told import Portion, Push, Told
+from moderately.service.follower import Follower
+from moderately.service.told import Push, Told
 
 __all__ = ["TeamFeed", "TeamFollowing", "TeamPage"]
 
@@ -33,7 +34,7 @@ class TeamPage(NamedTuple):
     place: Place
 
 
-class TeamFollowing:
+class TeamFollowing(Follower):
     """Somebody who follows a team. Made by `TeamFeed.follow`; close it in the end.
 
     Attributes:
@@ -43,15 +44,11 @@ class TeamFollowing:
     """
 
     def __init__(self, feed: "TeamFeed", team_id: str, wanted: EventFilter, place: Place) -> None:
+        super().__init__()
         self.team_id = team_id
         self.wanted = wanted
         self.place = place
         self._feed = feed
-        self._portion = Portion()
-        self._last: Sequence[Told] = ()
-        self._push: Push | None = None
-        self._rest: asyncio.Future[None] | None = None
-        self._is_lost = False
 
     @property
     def is_closed(self) -> bool:
@@ -64,9 +61,9 @@ class TeamFollowing:
         Raises:
             CursorReset: If its place is not in the database's log any more.
             Unavailable: If that may be, or the store does not answer.
+            Unauthenticated: If its key has been revoked.
         """
-        if self._is_lost:
-            raise Unavailable("The database has gone back. Come again with your cursor.")
+        self._check()
         if not self.place.is_before(self._feed.head):
             return None
         # What is read may be there at once: the others have their turn.
@@ -94,16 +91,6 @@ class TeamFollowing:
             self._feed.abreast.pop(self, None)
             self._rest = None
 
-    def wake(self) -> None:
-        """End its rest."""
-        if self._rest is not None and not self._rest.done():
-            self._rest.set_result(None)
-
-    def lose(self) -> None:
-        """Let it come again, and be told whether its place is still there."""
-        self._is_lost = True
-        self.wake()
-
     def give(self, told: Sequence[Told], place: Place) -> None:
         """Give it what it wants of some commits, and say where it stands then."""
         if self._push is None or self._rest is None or self._rest.done():
@@ -120,6 +107,7 @@ class TeamFollowing:
     def close(self) -> None:
         """Follow no longer."""
         self._feed.leave(self)
+        self.on_close(self)
 
 
 class TeamFeed:
@@ -240,7 +228,7 @@ class TeamFeed:
             return found[1:]
         self.head = await self.newest()
         for following in self._followings:
-            following.lose()
+            following.lose(Unavailable("The database has gone back. Come again with your cursor."))
         return []
 
     async def _give_out(self, commits: Sequence[Commit]) -> None:

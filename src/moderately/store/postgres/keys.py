@@ -1,6 +1,6 @@
 """Keys on PostgreSQL."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from moderately.domain.keys import Key
 from moderately.domain.ports import Clock
@@ -37,6 +37,10 @@ class PostgresKeyStore:
     async def keys(self) -> Sequence[Key]:
         """All keys, oldest first."""
         return [read_key(row) for row in await self._reads.all("list_keys")]
+
+    async def good_keys(self, key_ids: Collection[str]) -> Collection[str]:
+        """Those of some keys that are there and not revoked."""
+        return [row[0] for row in await self._reads.all("good_keys", list(key_ids))]
 
     async def revoke_key(self, key_id: str) -> Key | None:
         """Revoke a key now, if it is not yet; None if there is no such key."""

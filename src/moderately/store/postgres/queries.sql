@@ -431,3 +431,7 @@ CROSS JOIN LATERAL (
 -- name: database_size
 -- The server's version, and how much room the database takes, in bytes.
 SELECT current_setting('server_version'), pg_database_size(current_database());
+
+-- name: good_keys
+-- Those of some keys that are there and not revoked.
+SELECT id FROM api_keys WHERE id = ANY(?) AND revoked_at IS NULL;

@@ -1,7 +1,8 @@
 """Keys on SQLite. Needs no ownership of the data folder: the operator's commands use it too."""
 
+import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from moderately.domain.keys import Key
 from moderately.domain.ports import Clock
@@ -40,6 +41,11 @@ class SQLiteKeyStore:
     async def keys(self) -> Sequence[Key]:
         """All keys, oldest first."""
         return [read_key(row) for row in self._readers.all(self._queries["list_keys"])]
+
+    async def good_keys(self, key_ids: Collection[str]) -> Collection[str]:
+        """Those of some keys that are there and not revoked."""
+        asked = json.dumps(list(key_ids))
+        return [row[0] for row in self._readers.all(self._queries["good_keys"], (asked,))]
 
     async def revoke_key(self, key_id: str) -> Key | None:
         """Revoke a key now, if it is not yet; None if there is no such key."""

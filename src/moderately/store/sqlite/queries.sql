@@ -179,3 +179,7 @@ LIMIT ?;
 -- name: database_size
 -- How much room the database takes, without its log, in bytes.
 SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size();
+
+-- name: good_keys
+-- Those of some keys that are there and not revoked.
+SELECT id FROM api_keys WHERE id IN (SELECT value FROM json_each(?)) AND revoked_at IS NULL;
