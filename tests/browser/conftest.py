@@ -17,17 +17,13 @@ from tests.support.browsing import AGENTS, ARGS, Api, Known, Visits
 from tests.support.chromium import provide_chromium
 
 OUT: Final = Path(__file__).parents[2] / "out/browser"
-# The first four draw the browser's own interface, anew for each window: nobody sees it here, and it
-# takes more time than our pages. The others would look for something in the network.
+# They draw the browser's own interface, anew for each window: nobody sees it here, and it takes
+# more time than our pages.
 _WITHOUT: Final = (
     "PreloadTopChromeWebUI",
     "WebUIOmniboxAimPopup",
     "WebUIOmniboxFullPopup",
     "WebUIOmniboxPopup",
-    "HttpsUpgrades",
-    "MediaRouter",
-    "OptimizationHints",
-    "Translate",
 )
 _FLAGS: Final = (
     "--disable-gpu",
@@ -35,6 +31,7 @@ _FLAGS: Final = (
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
     f"--disable-features={','.join(_WITHOUT)}",
 )
 _REPORT: Final = pytest.StashKey[pytest.TestReport]()
