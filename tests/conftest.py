@@ -1,6 +1,7 @@
 """What the tests share."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,6 +13,10 @@ from moderately import ModeratelyAI
 from moderately.testing import Postgres, PostgresServer, ServiceProcess
 
 AGENTS = Path(__file__).parent / "support/agents.py"
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell's job in the background ignores Ctrl-C, and so would the commands that are tested.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -124,10 +124,10 @@ def test_a_repeated_create_gets_the_execution_as_it_was_created() -> None:
 def test_the_start_of_a_step_is_an_event_only_where_its_effect_may_be_in_doubt() -> None:
     running, _ = decide(new(), Start(), 2)
     for effects, kinds in (("idempotent", []), ("unsafe", ["step.started"])):
-        step = Step("0/1", "step", "s", "started", effects=effects)
+        step = Step("0/1", "step", "s", "started", effects=effects, started_at=3)
         entered, events = decide(running, Enter(running.fence, step), 3)
         assert [event.type for event in events] == kinds
-        assert entered.in_flight == {"0/1": {"name": "s", "effects": effects}}
+        assert entered.in_flight == {"0/1": {"name": "s", "effects": effects, "started_at": 3}}
 
 
 def test_what_messages_have_used_adds_up() -> None:

@@ -100,7 +100,8 @@ class Execution(NamedTuple):
     frozen dataclass.
 
     Attributes:
-        in_flight: The steps that have begun and are not on record, by id: `{"name", "effects"}`.
+        in_flight: The steps that have begun and are not on record, by id: `{"name", "effects",
+            "started_at"}`.
         step_count: The position of the newest journal entry.
         retries: How many attempts have failed and were tried again.
         child_count: How many children it has created.
@@ -129,7 +130,7 @@ class Execution(NamedTuple):
     error: dict[str, Any] | None = None
     status_reason: str | None = None
     blocked_on: dict[str, Any] | None = None
-    in_flight: dict[str, dict[str, str]] | None = None
+    in_flight: dict[str, dict[str, Any]] | None = None
     retry: dict[str, Any] | None = None
     step_count: int = 0
     attempt: int = 0

@@ -232,7 +232,7 @@ def _cancel(execution: Execution, command: Cancel, now: int) -> Effect:
 def _enter(execution: Execution, command: Enter, now: int) -> Effect:
     del now
     step = command.step
-    entered = {"name": step.name, "effects": step.effects}
+    entered = {"name": step.name, "effects": step.effects, "started_at": step.started_at}
     changes = {"in_flight": {**(execution.in_flight or {}), step.id: entered}}
     # That any other step has begun is of account only until it ends: its end tells the time.
     return changes, [started_event(step)] if step.effects == "unsafe" else []
@@ -280,8 +280,8 @@ def _note(execution: Execution, command: Note, now: int) -> Effect:
 
 
 def _without(
-    in_flight: Mapping[str, dict[str, str]] | None, step_id: str
-) -> dict[str, dict[str, str]] | None:
+    in_flight: Mapping[str, dict[str, Any]] | None, step_id: str
+) -> dict[str, dict[str, Any]] | None:
     return {key: step for key, step in (in_flight or {}).items() if key != step_id} or None
 
 

@@ -19,7 +19,15 @@ from moderately.web.security import HEADERS
 from moderately.web.snippets import snippets
 from moderately.web.spans import spans_of
 from moderately.web.timeline import timeline
-from moderately.web.views import STEPS_A_PAGE, Ask, asks_of, log_lines, raw_url, step_rows
+from moderately.web.views import (
+    STEPS_A_PAGE,
+    Ask,
+    asks_of,
+    log_lines,
+    raw_url,
+    step_rows,
+    under_way,
+)
 from moderately.web.words import why
 
 __all__ = ["pages"]
@@ -57,11 +65,11 @@ class _Execution:
         execution = await service.get(call.principal, identifier)
         # Not before the execution: what is on it is in these, and what comes after, on the stream.
         steps = await service.steps(call.principal, identifier)
+        steps += under_way(execution, steps)
         events = await newest_events(call, execution)
 
         def lay_out() -> Reply:
             shown = _shown(call, wanted, execution, steps, events)
-            # The page of a refused answer keeps what was typed, and is at no address of its own.
             if asks is not None:
                 # What was typed into a refused answer stays, at a page without an address.
                 shown |= {"asks": asks, "is_live": False}

@@ -26,6 +26,7 @@ __all__ = [
     "log_lines",
     "raw_url",
     "step_rows",
+    "under_way",
 ]
 
 STEPS_A_PAGE: Final = 200
@@ -93,6 +94,29 @@ def raw_url(execution_id: str, step_id: str | None = None, *, events: bool = Fal
     if events:
         return f"{path}?events=1"
     return path if step_id is None else f"{path}?step={quote(step_id, safe='')}"
+
+
+def under_way(execution: Execution, steps: Sequence[Step]) -> list[Step]:
+    """The steps that run just now and are not in the journal: only an unsafe one is before it ends.
+
+    Args:
+        execution: The execution.
+        steps: Its journal.
+    """
+    known = {step.id for step in steps}
+    return [
+        Step(
+            step_id,
+            "step",
+            one["name"],
+            "started",
+            effects=one["effects"],
+            attempt=execution.attempt,
+            started_at=one["started_at"],
+        )
+        for step_id, one in (execution.in_flight or {}).items()
+        if step_id not in known and "started_at" in one
+    ]
 
 
 def step_rows(

@@ -11,6 +11,7 @@ from moderately.domain.execution import Event, Execution, Step
 from moderately.protocol.vocabulary import Status
 from moderately.web.spans import Scale, Span, spans_of
 from moderately.web.timeline import Timeline, timeline
+from moderately.web.views import under_way
 
 SECOND = 1_000_000
 START = 1_700_000_000 * SECOND
@@ -186,3 +187,14 @@ def test_odd_journals_are_laid_out_too() -> None:
     found = timeline(execution(0), odd, [event("step.retried", 0, id=None)], 0)
     bars = [bar for block in found.blocks for row in block.rows for bar in row.bars]
     assert all(0 <= bar.left <= bar.right <= 1 for bar in bars)
+
+
+def test_a_step_that_runs_has_a_bar_up_to_now() -> None:
+    began = {"name": "second", "effects": "idempotent", "started_at": at(4)}
+    running = execution(ended=None, in_flight={"0/2": began, "0/1": {**began, "name": "first"}})
+    journal = [step("0/1", "first", 0, 4)]
+    steps = [*journal, *under_way(running, journal)]
+    found = timeline(running, steps, STARTED, at(8))
+    assert rows(found) == [("first", 0), ("second", 0)]
+    [bar] = found.blocks[0].rows[1].bars
+    assert (bar.kind, bar.left, bar.right) == ("running", 0.5, 1.0)

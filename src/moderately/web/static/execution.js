@@ -49,6 +49,7 @@ function onMessage(event) {
 function onLive({ type, data }) {
   if (type === "token") appendToken(data);
   else if (type === "step.started") showNow(data.name);
+  return type === "step.started";
 }
 
 function showNow(name) {

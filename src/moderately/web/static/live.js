@@ -41,8 +41,9 @@ export function every(ms, look) {
 }
 
 // where: gives the stream's address. look: an async function that brings the page up to date.
-// onMessage, onLive: called with each recorded and each live-only event, as objects.
-export function follow(where, { look, onMessage = () => {}, onLive = () => {} }) {
+// onMessage, onLive: called with each recorded and each live-only event, as objects; onLive says
+// whether to look again.
+export function follow(where, { look, onMessage = () => {}, onLive = () => false }) {
   let source = null, poll = 0, waiting = 0, leaving = 0, nextAt = 0;
   let isLooking = false, isWanted = false, isAway = false, hasEnded = false;
 
@@ -114,7 +115,9 @@ export function follow(where, { look, onMessage = () => {}, onLive = () => {} })
       onMessage(JSON.parse(event.data));
       lookSoon();
     });
-    source.addEventListener("live", (event) => onLive(JSON.parse(event.data)));
+    source.addEventListener("live", (event) => {
+      if (onLive(JSON.parse(event.data))) lookSoon();
+    });
     source.addEventListener("end", () => {
       hasEnded = true;
       source.close();
