@@ -152,6 +152,8 @@ def test_a_stream_goes_on_behind_what_came_last(executions: Any, server: FakeSer
     assert next(stream).seq == 3
     first, second = server.await_requests(2, EVENTS)
     assert (first.one("after"), second.one("after")) == ("0", "2")
+    assert "last-event-id" not in first.headers
+    assert second.headers["last-event-id"] == "2"
     assert first.headers["accept"].startswith(MEDIA_TYPE)
 
 

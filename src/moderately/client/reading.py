@@ -19,6 +19,7 @@ from moderately.client.errors import (
 )
 from moderately.client.requests import list_request
 from moderately.client.retries import poll_delay
+from moderately.protocol import routes
 from moderately.protocol.sse import MEDIA_TYPE, EventTooLargeError, Parser
 
 if TYPE_CHECKING:
@@ -102,7 +103,11 @@ class Reader:
         """
         if self._is_paged:
             return list_request(path, **query, limit=limit, wait=f"{hold:.3f}")
-        return replace(list_request(path, **query), headers={"accept": ACCEPT})
+        headers = {"accept": ACCEPT}
+        if self._opened and query.get("after"):
+            # As any reader of such streams that was cut off (WHATWG HTML, section 9.2.4).
+            headers[routes.LAST_EVENT_ID.lower()] = str(query["after"])
+        return replace(list_request(path, **query), headers=headers)
 
     def opened(self, now: float) -> None:
         """Note that a stream has begun."""
