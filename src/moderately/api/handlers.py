@@ -183,6 +183,8 @@ async def list_events(call: Call) -> Reply:
     after = call.query.integer("after", 0, 0, LAST_EVENT)
     limit = call.query.integer("limit", 100, 1, _EVENT_LIMIT)
     wait = call.wait()
+    # On record is nothing that was live only: of a page it changes nothing.
+    call.query.flag("live")
     call.query.done()
     found = await call.held(
         lambda seconds: call.service.events.page(

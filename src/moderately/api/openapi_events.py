@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from moderately.api.openapi_parts import (
+    NO_NUL,
     applied,
     integer,
     operation,
@@ -46,15 +47,6 @@ def _reply(description: str, page: str) -> Json:
     return reply
 
 
-def _last_id(pattern: str) -> Json:
-    return {
-        "name": routes.LAST_EVENT_ID,
-        "in": "header",
-        "description": "The `id` of the last event that came; counts before `after`.",
-        "schema": {"type": "string", "pattern": pattern},
-    }
-
-
 def events_operation(options: ApiOptions, example_id: str) -> Json:
     """`GET /agent-executions/{id}/events`."""
     flag = {"type": "string", "enum": ["true", "false"], "default": "false"}
@@ -66,7 +58,6 @@ def events_operation(options: ApiOptions, example_id: str) -> Json:
         parameters=(
             path_id(example_id),
             integer("after", 0, 0, 10**15, "The number of the last event that you have."),
-            _last_id("^[0-9]{1,15}$"),
             _LIMIT,
             query_of("live", flag, "Whether a stream also tells what is never on record."),
             *wait_of(options),
@@ -76,9 +67,9 @@ def events_operation(options: ApiOptions, example_id: str) -> Json:
 
 def team_events_operation(options: ApiOptions) -> Json:
     """`GET /events`."""
-    text = {"type": "string", "maxLength": IDENTIFIER_LIMIT}
+    text = {"type": "string", "maxLength": IDENTIFIER_LIMIT, "pattern": NO_NUL}
     statuses = {"type": "array", "items": {"type": "string", "enum": [s.value for s in Status]}}
-    ids = {"type": "array", "maxItems": 100, "items": {"type": "string"}}
+    ids = {"type": "array", "maxItems": 100, "items": {"type": "string", "pattern": NO_NUL}}
     place = {"type": "string", "pattern": f"^start$|{PLACE_PATTERN}"}
     return operation(
         "list_team_events",
@@ -93,7 +84,6 @@ def team_events_operation(options: ApiOptions) -> Json:
                 "A `next_after` or `id`: go on from there; `start` for the first on record. Without"
                 " it a stream begins now, and a page is empty and tells the newest place.",
             ),
-            _last_id(PLACE_PATTERN),
             query_of("execution_id", ids, "Only these; may be repeated."),
             query_of("agent_id", text, "Only this agent's."),
             query_of(

@@ -9,6 +9,7 @@ from moderately.protocol.vocabulary import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
 
 __all__ = [
     "HEADERS",
+    "NO_NUL",
     "PAGE",
     "PAGE_SIZE",
     "applied",
@@ -23,6 +24,9 @@ __all__ = [
 ]
 
 Json = dict[str, Any]
+
+NO_NUL: Final = "^[^\\u0000]*$"
+"""What a string matches that can be stored everywhere."""
 
 _REFUSALS: Final[dict[str, tuple[str, Code]]] = {
     "400": ("Something in the request is wrong; `details` names each field.", Code.INVALID_REQUEST),

@@ -5,6 +5,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from moderately.api.openapi_events import describe_events
+from moderately.api.openapi_parts import NO_NUL
 from moderately.http.fields import (
     MAX_PRIORITY,
     MAX_STEPS,
@@ -20,9 +21,6 @@ from moderately.protocol.vocabulary import IDENTIFIER_LIMIT, Status
 __all__ = ["LABELS", "NO_NUL", "component_schemas", "nullable"]
 
 Json = dict[str, Any]
-
-NO_NUL: Final = "^[^\\u0000]*$"
-"""What a string matches that can be stored everywhere."""
 
 _NAME: Final[Json] = {
     "type": "string",
