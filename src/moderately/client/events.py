@@ -62,6 +62,9 @@ class EventCursor(Reader):
         path = routes.execution_events(self.execution_id)
         return self.asked(path, query, _PAGE, hold), hold
 
+    def moved(self, place: str) -> None:
+        """Nothing to note: only events move an execution's stream on."""
+
     def take(self, page: Mapping[str, Any]) -> list[ExecutionEvent]:
         """Take note of a page.
 

@@ -7,6 +7,7 @@ the stream of one execution, `team_events.py` that of a team.
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -44,7 +45,7 @@ _STEADY_SECONDS: Final = 5.0
 _LONGEST_RETRY: Final = 60.0
 
 
-class Reader:
+class Reader(ABC):
     """Where a reader of events stands.
 
     Args:
@@ -72,21 +73,21 @@ class Reader:
         """Whether it has a place, which it goes on from."""
         return True
 
+    @abstractmethod
     def request(self, now: float) -> tuple[Request, float]:
         """The request for what follows, and how long the service may hold it, in seconds."""
-        raise NotImplementedError
 
+    @abstractmethod
     def take(self, page: Mapping[str, Any]) -> list[ExecutionEvent]:
         """Take note of a page; returns the events that are new."""
-        raise NotImplementedError
 
+    @abstractmethod
     def take_frame(self, frame: ServerSentEvent) -> ExecutionEvent | None:
         """Take note of what the stream says; returns the event if it is a new one."""
-        raise NotImplementedError
 
+    @abstractmethod
     def late(self, now: float) -> TimeoutError:
         """The error of a reader whose time is up."""
-        raise NotImplementedError
 
     def patience(self, now: float) -> float:
         """How long to wait for the stream to say anything, in seconds."""
@@ -114,6 +115,7 @@ class Reader:
         self._parser = Parser()
         self._opened = now
 
+    @abstractmethod
     def moved(self, place: str) -> None:
         """Note how far the stream is, by its own word: heartbeats may move it on, too."""
 

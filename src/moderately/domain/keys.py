@@ -1,8 +1,10 @@
-"""Keys: who may speak for a team."""
+"""Keys: who may speak for a team, and the port of what holds them."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-__all__ = ["Key"]
+__all__ = ["Key", "KeyStore"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +28,31 @@ class Key:
     created_at: int
     revoked_at: int | None = None
     last_used_at: int | None = None
+
+
+class KeyStore(Protocol):
+    """Holds the keys. Apart from `Store`, since the operator reaches it while a service runs."""
+
+    async def add_key(self, key: Key, digest: str) -> None:
+        """Record a key under the digest of its secret."""
+        ...
+
+    async def find_key(self, digest: str) -> Key | None:
+        """The key with this digest, revoked or not."""
+        ...
+
+    async def keys(self) -> Sequence[Key]:
+        """All keys, oldest first."""
+        ...
+
+    async def good_keys(self, key_ids: Collection[str]) -> Collection[str]:
+        """Those of some keys that are there and not revoked."""
+        ...
+
+    async def revoke_key(self, key_id: str) -> Key | None:
+        """Revoke a key now, if it is not yet; None if there is no such key."""
+        ...
+
+    async def touch_key(self, key_id: str) -> None:
+        """Note that a key was used just now."""
+        ...

@@ -1,10 +1,12 @@
 """The log of commits: what was recorded, in the order in which it was; and what never is."""
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
 
+from moderately.domain.execution import Event
 from moderately.protocol.vocabulary import Status
 
-__all__ = ["Commit", "LiveEvent", "Touch"]
+__all__ = ["Commit", "LiveEvent", "Log", "Touch"]
 
 
 class Touch(NamedTuple):
@@ -58,3 +60,34 @@ class LiveEvent(NamedTuple):
     data: dict[str, Any]
     created_at: int
     after: int = 0
+
+
+class Log(Protocol):
+    """The part of the store that tells what was committed, in order."""
+
+    async def events_between(self, ranges: Sequence[tuple[str, int, int]]) -> Sequence[Event]:
+        """Events of any number of executions: what `Touch` names.
+
+        Args:
+            ranges: The execution, the number of the first event and that of the last.
+
+        Returns:
+            The events, as the ranges are ordered, each by number; without those that were deleted.
+        """
+        ...
+
+    async def commits(self, *, after: int, limit: int) -> Sequence[Commit]:
+        """The commits behind a number, in order.
+
+        No commit will ever come in between or before them: what is not certain yet is left for
+        later, and `on_commit` tells when it is.
+        """
+        ...
+
+    async def commit(self, number: int) -> Commit | None:
+        """One commit; None if there is none, or none any more."""
+        ...
+
+    async def newest_commit(self) -> Commit | None:
+        """The newest commit that `commits` would give; None if there is none."""
+        ...

@@ -14,9 +14,8 @@ from moderately.domain.claims import Claimed, Offer
 from moderately.domain.commands import Command, Start
 from moderately.domain.execution import Event, Execution, NewEvent, Step
 from moderately.domain.fairness import Turns
-from moderately.domain.keys import Key
 from moderately.domain.listing import ExecutionList, ListQuery
-from moderately.domain.log import Commit, LiveEvent
+from moderately.domain.log import LiveEvent, Log
 from moderately.domain.workers import Worker
 from moderately.protocol.vocabulary import Status
 
@@ -26,7 +25,6 @@ __all__ = [
     "CommitListener",
     "Created",
     "Idempotency",
-    "KeyStore",
     "Listener",
     "LiveListener",
     "Store",
@@ -118,7 +116,7 @@ Answer = Callable[[Step, int], Step]
 """Makes a wait's outcome of the wait and the time; raises `InvalidRequest` where it cannot."""
 
 
-class Store(Protocol):
+class Store(Log, Protocol):
     """Holds the facts."""
 
     @property
@@ -379,33 +377,6 @@ class Store(Protocol):
         """The events behind a number, in order."""
         ...
 
-    async def events_between(self, ranges: Sequence[tuple[str, int, int]]) -> Sequence[Event]:
-        """Events of any number of executions: what `Touch` names.
-
-        Args:
-            ranges: The execution, the number of the first event and that of the last.
-
-        Returns:
-            The events, as the ranges are ordered, each by number; without those that were deleted.
-        """
-        ...
-
-    async def commits(self, *, after: int, limit: int) -> Sequence[Commit]:
-        """The commits behind a number, in order.
-
-        No commit will ever come in between or before them: what is not certain yet is left for
-        later, and `on_commit` tells when it is.
-        """
-        ...
-
-    async def commit(self, number: int) -> Commit | None:
-        """One commit; None if there is none, or none any more."""
-        ...
-
-    async def newest_commit(self) -> Commit | None:
-        """The newest commit that `commits` would give; None if there is none."""
-        ...
-
     async def delete(self, team_id: str, execution_id: str) -> None:
         """Remove an execution that has ended, with all that belongs to it.
 
@@ -474,32 +445,4 @@ class Store(Protocol):
         Raises:
             Unavailable: If it would not.
         """
-        ...
-
-
-class KeyStore(Protocol):
-    """Holds the keys. Apart from `Store`, since the operator reaches it while a service runs."""
-
-    async def add_key(self, key: Key, digest: str) -> None:
-        """Record a key under the digest of its secret."""
-        ...
-
-    async def find_key(self, digest: str) -> Key | None:
-        """The key with this digest, revoked or not."""
-        ...
-
-    async def keys(self) -> Sequence[Key]:
-        """All keys, oldest first."""
-        ...
-
-    async def good_keys(self, key_ids: Collection[str]) -> Collection[str]:
-        """Those of some keys that are there and not revoked."""
-        ...
-
-    async def revoke_key(self, key_id: str) -> Key | None:
-        """Revoke a key now, if it is not yet; None if there is no such key."""
-        ...
-
-    async def touch_key(self, key_id: str) -> None:
-        """Note that a key was used just now."""
         ...

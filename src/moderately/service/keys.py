@@ -8,9 +8,8 @@ from typing import Final
 
 from moderately.domain.errors import InvalidRequest, Unauthenticated
 from moderately.domain.ids import ENTROPY_BYTES, new_id
-from moderately.domain.keys import Key
+from moderately.domain.keys import Key, KeyStore
 from moderately.domain.ports import Clock
-from moderately.domain.storing import KeyStore
 from moderately.protocol.vocabulary import IDENTIFIER_LIMIT
 from moderately.service.fresh import Fresh
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from moderately.protocol import events, sse
@@ -17,15 +18,15 @@ __all__ = ["ExecutionFeed", "FakeFeed", "TeamFeed"]
 _RETRY_MS = 1000
 
 
-class FakeFeed:
+class FakeFeed(ABC):
     """What a stream says."""
 
     first = sse.encode(retry=_RETRY_MS)
     is_over = False
 
+    @abstractmethod
     def news(self) -> list[bytes]:
         """What has come since it was asked last."""
-        raise NotImplementedError
 
     @property
     def heartbeat(self) -> bytes:

@@ -9,8 +9,9 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from moderately.domain.keys import KeyStore
 from moderately.domain.reports import Reports
-from moderately.domain.storing import KeyStore, Store
+from moderately.domain.storing import Store
 from moderately.settings import Settings
 from moderately.store import sqlite
 from moderately.wiring.clock import SystemClock

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -59,7 +60,7 @@ async def _within(seconds: float | None, base_url: str, work: Callable[[], Await
         raise failure from error
 
 
-class OpenReply:
+class OpenReply(ABC):
     """A reply whose body is still on its way.
 
     Attributes:
@@ -101,12 +102,13 @@ class OpenReply:
             await self.aclose()
         return RawReply(self.status, self.headers, b"".join(chunks), time.time())
 
+    @abstractmethod
     async def _next(self) -> bytes:
-        raise NotImplementedError
+        """The next bytes; none at the end."""
 
+    @abstractmethod
     async def aclose(self) -> None:
         """Hang up, unless all was read: then the connection is used again."""
-        raise NotImplementedError
 
 
 class _HttpxReply(OpenReply):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from typing import TYPE_CHECKING, Self
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["EventStream", "TeamEventStream", "execution_stream"]
 
 
-class _Stream:
+class _Stream(ABC):
     """What the streams have in common."""
 
     def __init__(self, transport: Transport, reader: Reader) -> None:
@@ -45,8 +46,9 @@ class _Stream:
         self._gave(event)
         return event
 
+    @abstractmethod
     def _gave(self, event: ExecutionEvent) -> None:
-        raise NotImplementedError
+        """Take note of an event that the caller gets."""
 
     def close(self) -> None:
         """End the stream. Closing twice does no harm."""

@@ -12,7 +12,7 @@ __all__ = ["PostgresKeyStore"]
 
 
 class PostgresKeyStore:
-    """`moderately.domain.storing.KeyStore` on PostgreSQL.
+    """`moderately.domain.keys.KeyStore` on PostgreSQL.
 
     Args:
         connections: The connections.

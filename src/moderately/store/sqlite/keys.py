@@ -14,7 +14,7 @@ __all__ = ["SQLiteKeyStore"]
 
 
 class SQLiteKeyStore:
-    """`moderately.domain.ports.KeyStore` on SQLite."""
+    """`moderately.domain.keys.KeyStore` on SQLite."""
 
     def __init__(
         self, writer: Writer, readers: Readers, queries: dict[str, str], clock: Clock
