@@ -1,19 +1,23 @@
 """What those who follow a team, or an execution, are promised on every store."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
-from tests.support.stores import Opened, claim, new, run
+from tests.support.stores import CLOCK, Opened, claim, new, run
 
-from moderately.domain.execution import NewEvent
+from moderately.domain.execution import Event, NewEvent
 from moderately.domain.following import EventFilter, Place
 from moderately.domain.storing import Store
 from moderately.http.streams import Stream
 from moderately.service import team_feed
+from moderately.service.feed import Feed, Following
 from moderately.service.team_feed import TeamFeed, TeamFollowing
 from moderately.service.told import Told
+from moderately.store.sqlite import open_stores as open_sqlite
 
 EVERYTHING = EventFilter()
 
@@ -174,3 +178,55 @@ def test_no_silence_is_longer_than_a_heartbeat(opened: Opened) -> None:
         assert 0.9 < times[2] - times[1] < 1.5
 
     run(opened, work)
+
+
+def test_a_reader_that_is_ahead_of_what_the_process_knows_is_told_nothing_twice(
+    tmp_path: Path,
+) -> None:
+    """A commit can be read from the moment it is on disk, and is known here a moment later."""
+    goes_on, is_held = threading.Event(), threading.Event()
+    goes_on.set()
+
+    def at(place: str) -> None:
+        if place == "committed" and not goes_on.is_set():
+            is_held.set()
+            assert goes_on.wait(10)
+
+    async def work() -> None:
+        async with open_sqlite(tmp_path / "s.db", CLOCK, at=at) as stores:
+            store, execution = stores.executions, new()
+            await store.create(execution)
+            await claim(store)
+            feed = Feed(store)
+            goes_on.clear()
+            writing = asyncio.ensure_future(store.append(execution.id, 1, [NewEvent("log", {})]))
+            await asyncio.to_thread(is_held.wait, 10)
+            [event] = await store.events(execution.id, after=2, limit=10)
+            following = await feed.follow("team", execution.id, event.seq, with_live=False)
+            goes_on.set()
+            await writing
+            assert following.after == event.seq
+            await store.append(execution.id, 1, [NewEvent("log", {})])
+            assert await heard_of_one(following) == [4]
+            following.close()
+            beyond = await feed.follow("team", execution.id, 99, with_live=False)
+            assert beyond.after == 4
+            beyond.close()
+
+    asyncio.run(work())
+
+
+async def heard_of_one(following: Following) -> list[int]:
+    """The numbers of the next events that a follower of one execution gets."""
+    found: list[int] = []
+
+    def push(told: Sequence[Told]) -> bool:
+        found.extend(one.event.seq for one in told if isinstance(one.event, Event))
+        return False
+
+    told = await following.more()
+    if told is None:
+        await following.rest(push, 5)
+    else:
+        push(told)
+    return found

@@ -215,6 +215,7 @@ class Feed:
         channel.readers += 1
         try:
             execution = await self._find(team_id, execution_id)
+            after = await self._on_record(execution, after)
         except BaseException:
             self.leave(channel)
             raise
@@ -222,9 +223,16 @@ class Feed:
             channel.head = execution.event_seq
         if channel.wanted > channel.head:
             self._go_on(channel)
-        # A number that is not on record is none from here: as after a restore.
-        after = min(after, execution.event_seq)
         return Following(self, channel, execution, after, with_live=with_live)
+
+    async def _on_record(self, execution: Execution, after: int) -> int:
+        """The number that a reader goes on behind: none that is not on record, as after a restore.
+
+        What is on record may be newer than what this process knows of the execution.
+        """
+        if after <= execution.event_seq or await self.read(execution.id, after - 1, 1):
+            return after
+        return execution.event_seq
 
     async def _find(self, team_id: str, execution_id: str) -> Execution:
         execution = await self._store.get(team_id, execution_id)
