@@ -196,7 +196,7 @@ def _say(ready: object) -> None:
     if not ready.has_worker:
         agents = "run by workers elsewhere: moderately worker agents.py --database …"
     lines = [
-        f"Moderately answers at {ready.base_url} (docs: {ready.base_url}/docs)",
+        f"Moderately answers at {ready.base_url} (a dashboard; the API: {ready.base_url}/docs)",
         f"  agents: {agents}",
         f"  data:   {ready.data}",
         f"  key:    {key}",
